@@ -1,0 +1,44 @@
+"""Who may see what: the one place where a principal becomes a visibility filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ragapp.types import Principal
+
+LOCAL = Principal("local")
+"""The person at their own machine, for whom documents are ingested as visible to everyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a query may touch: the groups of whoever asks, always, and narrowings that they chose."""
+
+    groups: frozenset[str]
+    collections: frozenset[str] = frozenset()
+    """Empty for all."""
+    sources: frozenset[str] = frozenset()
+    file_types: frozenset[str] = frozenset()
+    """Lower-case extensions without the dot."""
+    since: datetime | None = None
+    """Documents whose date (their own, else the file's) is not before this."""
+    until: datetime | None = None
+
+
+def scope(
+    principal: Principal,
+    *,
+    collections: frozenset[str] = frozenset(),
+    sources: frozenset[str] = frozenset(),
+    file_types: frozenset[str] = frozenset(),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Scope:
+    """The scope of one query by `principal`; the groups come from nowhere else."""
+    return Scope(principal.visible_groups, collections, sources, file_types, since, until)
+
+
+def may_see(principal: Principal, groups: frozenset[str]) -> bool:
+    """Whether a document with these groups is visible to the principal; a document without groups is to nobody."""
+    return bool(principal.visible_groups & groups)

@@ -1,0 +1,92 @@
+"""What every index can do, whichever engine carries it: Qdrant Edge in process, or a Qdrant server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragapp.access import Scope
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """BM25 weights by token hash."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One chunk as the index keeps it. `id` is the chunk's point id; `payload` follows ragapp.index.schema."""
+
+    id: str
+    dense: Vector
+    """float32 (dimensions,), length 1."""
+    sparse: SparseVector
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One chunk that a branch found: its raw score there (cosine, or BM25) and its payload."""
+
+    id: str
+    score: float
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HybridHits:
+    """What both branches of one query found, each best first."""
+
+    dense: tuple[Hit, ...]
+    bm25: tuple[Hit, ...]
+
+
+class Index(Protocol):
+    """One physical index of one embedding model. Every search carries a Scope; there is none without."""
+
+    dimensions: int
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points, replacing those of the same id. Durable only after flush()."""
+
+    def flush(self) -> None:
+        """Make everything written so far survive a power cut. Called before the catalog commits."""
+
+    def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
+        """Both branches in one round trip, `limit` hits each, the scope's filter inside each branch.
+
+        Scores are raw: cosine for dense, BM25 with IDF for sparse.
+        """
+
+    def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
+        """Nearest chunks by cosine; `exact` skips the graph (for measuring recall)."""
+
+    def chunks(self, document_id: str, revision: int, ordinals: Iterable[int], scope: Scope) -> tuple[Hit, ...]:
+        """Chunks of one revision by ordinal, in that order, as far as the scope sees them; score 0."""
+
+    def vectors(self, text_hashes: Sequence[str]) -> dict[str, Vector]:
+        """Dense vectors that already stand for texts, by the hash of the embedded text."""
+
+    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
+        """Change who may see a document's chunks, without touching vectors."""
+
+    def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
+        """Remove a document's chunks, or only those of revisions other than `keep_revision`."""
+
+    def count(self, scope: Scope | None = None) -> int:
+        """How many chunks stand, or how many the scope sees."""
+
+    def optimize(self) -> None:
+        """Build or renew the search graph; may take long."""
+
+    def close(self) -> None:
+        """Let go of the index; further calls fail."""

