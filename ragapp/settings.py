@@ -103,9 +103,22 @@ class RetrieveSettings(_Part):
 class AnswerSettings(_Part):
     """When to answer and when to say that the documents don't."""
 
-    min_cosine: float = Field(0.30, ge=-1, le=1, description="Least cosine of question and best passage.")
-    min_rare_words: float = Field(
-        0.5, ge=0, le=1, description="Least share of the question's rare words in the passages."
+    condense: Literal["words", "model"] = Field(
+        "words",
+        description="How a follow-up is made to stand alone: with the earlier question's words, or by the model.",
+    )
+    wording: Literal["quote", "free"] = Field(
+        "quote",
+        description="quote: the model may only choose among the passages' own sentences, as a small one must, since it "
+        "garbles what it words itself; free: it words the answer, and each sentence is checked.",
+    )
+    min_cosine: float = Field(0.25, ge=-1, le=1, description="Least cosine of the question and the nearest chunk.")
+    min_evidence: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="Least sum of two shares: the cosine of the question and the best sentence, and the part of the "
+        "question's rare words that the best passage holds.",
     )
     min_support: float = Field(0.6, ge=0, le=1, description="Least share of a sentence's words that its passage holds.")
 

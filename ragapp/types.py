@@ -161,10 +161,21 @@ class Passage:
     scores: dict[str, StageScore] = field(default_factory=dict)
     """Stage ("dense", "bm25", "fused", …) → rank and score, so that one can see why it was found."""
     ordinals: tuple[int, ...] = ()
+    gap: str = ""
+    """The white space between the chunk before and this text, so that neighbours can be joined exactly."""
+
+    page_starts: tuple[int, ...] = ()
+    """For each of `pages`, the position in the extracted text where the passage's part of that page begins."""
 
     @property
     def page(self) -> int | None:
+        """The page that the passage begins on."""
         return self.pages[0] if self.pages else None
+
+    def page_at(self, position: int) -> int | None:
+        """The page that holds this position of the extracted text."""
+        held = [page for page, start in zip(self.pages, self.page_starts, strict=False) if start <= position]
+        return held[-1] if held else self.page
 
     @property
     def heading(self) -> str:
@@ -240,6 +251,17 @@ class Usage:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of a conversation and what was answered, with the passages that the prompt held."""
+
+    question: str
+    answer: str
+    passages: tuple[Passage, ...] = ()
+    prompt: str = ""
+    """The exact user message that was sent, so that a follow-up's prompt can start with it (prefix cache)."""
+
+
 AnswerStatus = Literal["answered", "not_found"]
 
 
@@ -257,16 +279,7 @@ class Answer:
     timings: Timings
     usage: Usage
     model: str
+    turn: Turn
+    """What to hand back in `history` with a follow-up question."""
     reason: str = ""
     """Why the status is not_found, for a developer or an admin; empty when answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question of a conversation and what was answered, with the passages that the prompt held."""
-
-    question: str
-    answer: str
-    passages: tuple[Passage, ...] = ()
-    prompt: str = ""
-    """The exact user message that was sent, so that a follow-up's prompt can start with it (prefix cache)."""

@@ -86,7 +86,7 @@ class Index(Protocol):
         """How many chunks stand, or how many the scope sees."""
 
     def optimize(self) -> None:
-        """Build or renew the search graph; may take long."""
+        """Build or renew the search graph where it is worth it. May take minutes; searches go on, writes wait."""
 
     def close(self) -> None:
         """Let go of the index; further calls fail."""

@@ -16,6 +16,10 @@ KEYWORD_FIELDS = ("document_id", "collection", "source", "groups", "file_type", 
 INTEGER_FIELDS = ("revision", "ordinal")
 DATETIME_FIELDS = ("date",)
 
+SEARCH_EF = 256
+"""Candidates that a walk through the search graph keeps. At 100,000 chunks the default of 100 finds 0.70 of the ten
+nearest of a question that is near nothing, 256 finds 0.90, for one millisecond more; near ones are found by either."""
+
 
 def index_name(fingerprint: str) -> str:
     """The name of the physical index of one embedding model."""
@@ -30,6 +34,8 @@ def text_hash(embedded_text: str) -> str:
 def payload(
     chunk: Chunk,
     *,
+    gap: str,
+    page_starts: tuple[int, ...],
     source: str,
     title: str,
     collection: str,
@@ -38,7 +44,8 @@ def payload(
     modified: datetime | None,
     dated: datetime | None,
 ) -> dict[str, Any]:
-    """A chunk's payload. Times are RFC 3339 in UTC; `date` is the one to filter by."""
+    """A chunk's payload. `gap` is the white space between the chunk before and this one, `page_starts`
+    says where each of its pages begins. Times are RFC 3339 in UTC; `date` is the one to filter by."""
     date = dated or modified
     return {
         "document_id": chunk.document_id,
@@ -57,6 +64,8 @@ def payload(
         "start": chunk.start,
         "end": chunk.end,
         "text": chunk.text,
+        "gap": gap,
+        "page_starts": list(page_starts),
         "text_hash": text_hash(chunk.embedded_text),
     }
 

@@ -1,0 +1,61 @@
+"""Run the benches one after the other, each in a process of its own; figures go to docs/performance.md.
+
+python -m benchmarks [ingest] [retrieval] [engine] [followups]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.table import Row, as_markdown
+
+ROOT = Path(__file__).parent.parent
+BENCHES = ("ingest", "retrieval", "engine", "followups")
+BEGIN, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->\n"
+
+
+def main() -> None:
+    wanted = [name for name in sys.argv[1:] if name in BENCHES] or list(BENCHES)
+    results = ROOT / "benchmarks" / "results.json"
+    known: dict[str, list[dict[str, object]]] = json.loads(results.read_text()) if results.exists() else {}
+    for name in wanted:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", "--json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(f"the bench {name} failed with exit code {done.returncode}")
+        known[name] = json.loads(done.stdout.strip().splitlines()[-1])
+    results.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    table = as_markdown([Row(**row) for name in BENCHES for row in known.get(name, [])])  # type: ignore[arg-type]
+    print(table)
+    _keep(table)
+
+
+def _keep(table: str) -> None:
+    page = ROOT / "docs" / "performance.md"
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    when = f"Measured {datetime.now(UTC):%Y-%m-%d} on {_machine()}.\n\n"
+    page.write_text(f"{before}{BEGIN}\n{when}{table}\n{END}{after}", encoding="utf-8")
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line] or [platform.processor()]
+    return f"{os.cpu_count()} cores of {names[0]}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()

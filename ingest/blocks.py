@@ -1,0 +1,104 @@
+"""What every reader of a format hands on: blocks in reading order, and how they become one text with spans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ragapp.types import Box, Element, ElementKind, Word
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedWord:
+    """A word of a block: where it stands in the block's text, and on its page."""
+
+    start: int
+    end: int
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One element before it has a place in the text. `text` neither starts nor ends with white space."""
+
+    kind: ElementKind
+    text: str
+    level: int = 0
+    page: int | None = None
+    table: int | None = None
+    words: tuple[PlacedWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a reader found in one file; the door completes it (title, language, date) and assembles the text."""
+
+    blocks: tuple[Block, ...]
+    title: str = ""
+    """The title that the file gives itself apart from its text: metadata, a subject."""
+    pages: int | None = None
+    page_sizes: tuple[tuple[float, float], ...] = ()
+    dated: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_SPACES = re.compile(r"\s+")
+
+
+def clean(text: str) -> str:
+    """Text without control characters, lone surrogates and foreign line ends; otherwise verbatim."""
+    text = _LINE_ENDS.sub("\n", text)
+    text = _CONTROL.sub("", text)
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Text with every run of white space as one blank."""
+    return _SPACES.sub(" ", clean(text)).strip()
+
+
+def block(
+    kind: ElementKind, text: str, *, level: int = 0, page: int | None = None, table: int | None = None
+) -> Iterator[Block]:
+    """The block of this text, or nothing where the text is blank."""
+    text = clean(text).strip("\n") if kind == "code" else clean(text)
+    if stripped := text.strip():
+        yield Block(kind, stripped, level, page, table)
+
+
+def levelled(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Titles always have a level of 1 or more, and nothing else has one."""
+    return tuple(
+        replace(b, level=max(1, b.level)) if b.kind == "title" else (replace(b, level=0) if b.level else b)
+        for b in blocks
+    )
+
+
+def assemble(blocks: Iterable[Block]) -> tuple[str, tuple[Element, ...], tuple[Word, ...]]:
+    """The whole text, its elements and its words. Rows of one table and list items stand on lines of their own,
+    everything else is set apart by an empty line."""
+    parts: list[str] = []
+    elements: list[Element] = []
+    words: list[Word] = []
+    position = 0
+    before: Block | None = None
+    for piece in blocks:
+        gap = "" if before is None else _gap(before, piece)
+        start = position + len(gap)
+        end = start + len(piece.text)
+        parts += (gap, piece.text)
+        elements.append(Element(piece.kind, start, end, piece.page, piece.level, piece.table))
+        words += [Word(start + word.start, start + word.end, word.box) for word in piece.words]
+        position, before = end, piece
+    return "".join(parts), tuple(elements), tuple(words)
+
+
+def _gap(before: Block, after: Block) -> str:
+    rows = before.kind == after.kind == "table_row" and before.table == after.table
+    items = before.kind == after.kind == "list_item"
+    return "\n" if rows or items else "\n\n"

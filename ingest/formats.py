@@ -1,0 +1,123 @@
+"""Which formats are read, and how a file's first bytes and its name tell which one it is."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import BinaryIO
+
+_EXTENSIONS = {
+    "txt": "txt",
+    "text": "txt",
+    "log": "txt",
+    "md": "md",
+    "markdown": "md",
+    "rst": "rst",
+    "html": "html",
+    "htm": "html",
+    "xhtml": "html",
+    "xml": "xml",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "xlsm": "xlsx",
+    "csv": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "eml": "eml",
+    "msg": "msg",
+    "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+    "epub": "epub",
+    "odt": "odt",
+    "rtf": "rtf",
+    "pdf": "pdf",
+}
+TEXTUAL = frozenset(("txt", "md", "rst", "html", "xml", "csv", "tsv", "json"))
+"""Formats that are text as it stands, whatever its encoding."""
+ENCRYPTED_OFFICE = "encrypted office document"
+"""What an Office file with a password looks like from outside."""
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BINARIES = (
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"SQLite format 3", "an SQLite database"),
+)
+_MAIL_HEAD = re.compile(rb"\A(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}")
+_MAIL_NAMES = re.compile(rb"^(?:from|to|subject|date|message-id|mime-version|received):", re.IGNORECASE | re.MULTILINE)
+
+
+def supported() -> tuple[str, ...]:
+    """The extensions that are read, lower case, without the dot."""
+    return tuple(sorted(_EXTENSIONS))
+
+
+def format_of_name(name: str) -> str | None:
+    """The format that a file's name promises."""
+    return _EXTENSIONS.get(PurePath(name).suffix.lower().removeprefix("."))
+
+
+def sniff(head: bytes, file: BinaryIO) -> str | None:
+    """The format that the bytes show beyond doubt: one of ours, ENCRYPTED_OFFICE, "a …" for something that isn't
+    read; None for text and whatever can't be told. `head` is the file's first 4 KiB or more."""
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return _zip_kind(file)
+    if head.startswith(_OLE):
+        return _ole_kind(file)
+    if head.startswith(b"{\\rtf"):
+        return "rtf"
+    return next((kind for mark, kind in _BINARIES if head.startswith(mark)), None)
+
+
+def looks_like_mail(head: bytes) -> bool:
+    """Whether a text begins with the headers of an e-mail."""
+    found = _MAIL_HEAD.match(head)
+    return bool(found) and len(set(_MAIL_NAMES.findall(found.group().lower()))) >= 3 if found else False
+
+
+def _zip_kind(file: BinaryIO) -> str | None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, EOFError):
+        return None
+    if b"epub" in mimetype:
+        return "epub"
+    if b"opendocument.text" in mimetype:
+        return "odt"
+    return _office_kind(names) or "a zip archive"
+
+
+def _office_kind(names: Iterable[str]) -> str | None:
+    for name in names:
+        for folder, kind in (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx")):
+            if name.startswith(folder):
+                return kind
+    return None
+
+
+def _ole_kind(file: BinaryIO) -> str:
+    """Old Office binaries, Outlook mails and encrypted documents share one container; its directory names them."""
+    file.seek(0)
+    content = file.read(64 << 20)
+    marks = {
+        ENCRYPTED_OFFICE: "EncryptedPackage",
+        "msg": "__substg1.0_",
+        "an old Word document (.doc)": "WordDocument",
+        "an old Excel workbook (.xls)": "Workbook",
+        "an old PowerPoint presentation (.ppt)": "PowerPoint Document",
+    }
+    found = (kind for kind, mark in marks.items() if mark.encode("utf-16-le") in content)
+    return next(found, "a file of an old Office program")

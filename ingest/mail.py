@@ -1,0 +1,131 @@
+"""E-mail: the few headers that a reader looks at, then the body; attachments are named, not opened.
+
+unstructured's partitioners leave sender, recipients and subject out of the text and raise on pictures that are attached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import parsedate_to_datetime
+from typing import Any, BinaryIO
+
+from ingest.blocks import Block, Draft, block, one_line
+from ingest.encoding import decode
+from ingest.markup import read_html
+from ingest.text import read_text
+
+_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+
+
+def read_eml(raw: bytes) -> Draft:
+    """Blocks of an .eml file; its title is the subject, its date the Date header."""
+    message = BytesParser(policy=policy.default).parsebytes(_as_ascii_headers(raw))
+    headers = {name: one_line(value) for name in _HEADERS if (value := _header(message, name))}
+    bodies = list(_bodies(message))
+    names = [name for part in message.walk() if (name := part.get_filename())]
+    return _mail(headers, bodies, names, _date(_header(message, "Date")))
+
+
+def _as_ascii_headers(raw: bytes) -> bytes:
+    """Mails saved as UTF-16 text, back to the bytes that a mail is."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:64]:
+        return decode(raw).encode("utf-8")
+    return raw.lstrip(b"\xef\xbb\xbf\r\n")
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    try:
+        return str(message[name] or "")
+    except (ValueError, IndexError, AttributeError, TypeError):  # the standard library's own faults on odd headers
+        return next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+
+
+def _bodies(message: EmailMessage) -> Iterator[Draft]:
+    """The text parts in order; of alternatives the HTML one, which keeps headings and tables, unless it is empty."""
+    for part in _text_parts(message):
+        draft = _part(part)
+        if draft.blocks:
+            yield draft
+
+
+def _text_parts(part: EmailMessage) -> Iterator[EmailMessage]:
+    kind = part.get_content_type()
+    if kind == "multipart/alternative":
+        options = [list(_text_parts(option)) for option in part.iter_parts() if isinstance(option, EmailMessage)]
+        full = [found for found in options if any(_part(one).blocks for one in found)]
+        yield from full[-1] if full else []
+    elif part.is_multipart():
+        for inner in part.iter_parts() if part.get_content_maintype() == "multipart" else part.iter_attachments():
+            if isinstance(inner, EmailMessage):
+                yield from _text_parts(inner)
+    elif kind in ("text/plain", "text/html") and not (part.is_attachment() or part.get_filename()):
+        yield part
+
+
+def _part(part: EmailMessage) -> Draft:
+    payload = part.get_payload(decode=True)
+    raw = payload if isinstance(payload, bytes) else str(payload or "").encode("utf-8", "surrogateescape")
+    charset = part.get_content_charset()
+    try:
+        text = raw.decode(charset) if charset and charset.lower() not in ("us-ascii", "ascii") else decode(raw)
+    except (LookupError, UnicodeDecodeError):
+        text = decode(raw)
+    return read_html(text) if part.get_content_type() == "text/html" else read_text(text)
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        pass
+    try:
+        return datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+
+
+def _mail(headers: dict[str, str], bodies: list[Draft], attached: list[str], dated: datetime | None) -> Draft:
+    blocks: list[Block] = []
+    subject = headers.get("Subject", "")
+    blocks += block("title", subject, level=1)
+    shown = "\n".join(f"{name}: {value}" for name, value in headers.items() if name != "Subject")
+    blocks += block("note", shown)
+    written = False
+    for body in bodies:
+        blocks += body.blocks
+        written = True
+    names = ", ".join(one_line(name) for name in attached)
+    notes = (f"attachments that were not opened: {names}",) if attached else ()
+    if attached and written:
+        blocks += block("note", f"Attachments: {names}")
+    return Draft(tuple(blocks) if written or headers else (), subject, dated=dated, notes=notes)
+
+
+def read_msg(file: BinaryIO) -> Draft:
+    """Blocks of an Outlook .msg file."""
+    from oxmsg import Message
+
+    message = Message.load(file)
+    headers = _msg_headers(message)
+    html, plain = _text_of(message.html_body), _text_of(message.body)
+    bodies = [draft for draft in (read_html(html) if html else Draft(()),) if draft.blocks] or [read_text(plain)]
+    names = [attachment.file_name or "unnamed" for attachment in message.attachments]
+    return _mail(headers, [body for body in bodies if body.blocks], names, message.sent_date)
+
+
+def _msg_headers(message: Any) -> dict[str, str]:
+    recipients = ", ".join(
+        f"{person.name} <{person.email_address}>" if person.name else person.email_address
+        for person in message.recipients
+    )
+    sent = message.sent_date.isoformat(" ", "minutes") if message.sent_date else ""
+    headers = {"From": message.sender or "", "To": recipients, "Date": sent, "Subject": message.subject or ""}
+    return {name: one_line(value) for name, value in headers.items() if value}
+
+
+def _text_of(body: str | bytes | None) -> str:
+    return decode(body, declared=True) if isinstance(body, bytes) else body or ""

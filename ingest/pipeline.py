@@ -1,0 +1,335 @@
+"""The run that takes files in: find → parse → chunk → embed → write → commit.
+
+Reading, parsing and chunking go on beside the embedding, which is the bottleneck on a CPU. A document appears or
+changes by one commit of the catalog, after its chunks stand in the index and were flushed; a crash at any moment leaves
+work to do again and nothing that a search could see.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from ingest.chunk import CHUNKER_VERSION, chunk
+from ingest.parse import PARSER_VERSION, parse
+from ingest.report import Failure, IngestReport, Tally, Watcher
+from ingest.sources import FoundFile, find
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles, sha256_of
+from ragapp.catalog.rows import DocumentRow, RunState
+from ragapp.embed.dense import DenseEmbedder
+from ragapp.embed.sparse import Bm25
+from ragapp.errors import Unreadable
+from ragapp.index.base import Index, Point, SparseVector, Vector
+from ragapp.index.schema import payload, text_hash
+from ragapp.settings import IngestSettings
+from ragapp.types import EVERYONE, Chunk, Extracted, document_id
+
+WINDOW = 256
+"""Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
+AHEAD = 8
+"""Parsed documents that may wait for the embedder, so that memory doesn't grow with the number of files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run works with, handed in once."""
+
+    catalog: Catalog
+    index: Index
+    files: DocumentFiles
+    dense: DenseEmbedder
+    bm25: Bm25
+    settings: IngestSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of a run: where the documents belong and who may see them."""
+
+    collection: str = "default"
+    groups: frozenset[str] | None = None
+    """None leaves known documents as they are, and shows new ones to everyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A parsed and chunked file that waits to be embedded."""
+
+    file: FoundFile
+    document_id: str
+    revision: int
+    sha256: str
+    size: int
+    modified: datetime
+    extracted: Extracted
+    chunks: tuple[Chunk, ...]
+    groups: frozenset[str]
+    is_new: bool
+
+
+def ingest(paths: Sequence[Path], order: Order, parts: Parts, watcher: Watcher | None = None) -> IngestReport:
+    """Take in every file below `paths`; unchanged ones are left as they are, and nothing is removed.
+
+    Raises Unreadable for a path that doesn't exist, StorageFull when the disk is full. A file that can't be read is a
+    row in the report.
+    """
+    began = time.monotonic()
+    tally = Tally(watcher)
+    files = _listed(paths, tally)
+    run = parts.catalog.start_run("ingest " + " ".join(str(path) for path in paths))
+    state: RunState = "failed"
+    try:
+        _write_all(_prepared(files, order, parts, tally), order, parts, tally)
+        parts.index.optimize()
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        report = tally.report(round(time.monotonic() - began, 3))
+        parts.catalog.finish_run(run, report, state)
+    return report
+
+
+def _listed(paths: Sequence[Path], tally: Tally) -> list[FoundFile]:
+    files: list[FoundFile] = []
+    for found in find(paths):
+        if isinstance(found, FoundFile):
+            files.append(found)
+        elif found.failed:
+            tally.file_done(found.source, "failed", found.reason)
+        else:
+            tally.skipped.append(Failure(found.source, found.reason))
+    if tally.watcher:
+        tally.watcher.found(len(files))
+    return files
+
+
+def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> Iterator[Prepared]:
+    """Files that need writing, parsed on a thread that stays at most AHEAD documents in front."""
+    ready: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)
+    stop = threading.Event()
+
+    def hand_over(item: Prepared | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for file in files:
+                if stop.is_set():
+                    return
+                if item := _prepare(file, order, parts, tally):
+                    hand_over(item)
+            hand_over(None)
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that reads, and raised there
+            hand_over(error)
+
+    worker = threading.Thread(target=work, name="ragapp-parse", daemon=True)
+    worker.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally) -> Prepared | None:
+    """One file parsed and chunked; None when it is unchanged or can't be read, which is noted."""
+    document = document_id(order.collection, file.source)
+    try:
+        status = file.path.stat()
+        if status.st_size > parts.settings.max_file_mib << 20:
+            raise Unreadable(
+                f"larger than {parts.settings.max_file_mib} MiB (raise ingest.max_file_mib to take it anyway)"
+            )
+        known = parts.catalog.document(document)
+        if known and _is_current(known) and known.sha256 == sha256_of(file.path):
+            _leave(known, order, parts)
+            tally.file_done(file.source, "unchanged")
+            return None
+        sha256 = parts.files.keep_original(file.path)
+        extracted = _extracted(file, sha256, parts)
+    except Unreadable as error:
+        _failed(file, order, parts, tally, str(error))
+        return None
+    except OSError as error:
+        _failed(file, order, parts, tally, f"can't be opened ({error.strerror})")
+        return None
+    revision = parts.catalog.next_revision(document)
+    chunks = chunk(
+        extracted,
+        document_id=document,
+        revision=revision,
+        count_tokens=parts.dense.count_tokens,
+        max_tokens=min(parts.settings.chunk_tokens, parts.dense.max_tokens),
+    )
+    if not chunks:
+        _failed(file, order, parts, tally, "holds no text")
+        return None
+    return Prepared(
+        file,
+        document,
+        revision,
+        sha256,
+        status.st_size,
+        datetime.fromtimestamp(status.st_mtime, UTC),
+        extracted,
+        tuple(chunks),
+        order.groups or (known.groups if known and known.state == "live" else frozenset({EVERYONE})),
+        is_new=known is None or known.state != "live",
+    )
+
+
+def _is_current(known: DocumentRow) -> bool:
+    """Whether the live revision was made by the parser and chunker as they are now."""
+    return known.state == "live" and known.parser_version == _VERSION
+
+
+def _leave(known: DocumentRow, order: Order, parts: Parts) -> None:
+    """What is done for an unchanged file: nothing is parsed or embedded, but who may see it can have been asked."""
+    if known.reason:
+        parts.catalog.clear_failure(known.id)
+    if order.groups and order.groups != known.groups:
+        parts.catalog.set_groups(known.id, order.groups)
+        parts.index.set_groups(known.id, order.groups)
+
+
+def _extracted(file: FoundFile, sha256: str, parts: Parts) -> Extracted:
+    """The text of a file: what was extracted before from the same bytes, else what the parser makes of them now."""
+    known = parts.files.extracted(sha256, PARSER_VERSION)
+    if known is not None:
+        return known
+    try:
+        extracted = parse(
+            parts.files.original(sha256), name=file.path.name, max_text_bytes=parts.settings.max_text_mib << 20
+        )
+    except Unreadable:
+        if not parts.catalog.uses(sha256):
+            parts.files.forget(sha256)
+        raise
+    parts.files.keep_extracted(sha256, PARSER_VERSION, extracted)
+    return extracted
+
+
+_VERSION = f"{PARSER_VERSION}.{CHUNKER_VERSION}"
+
+
+def _failed(file: FoundFile, order: Order, parts: Parts, tally: Tally, reason: str) -> None:
+    parts.catalog.record_failure(order.collection, file.source, reason)
+    tally.file_done(file.source, "failed", reason)
+
+
+def _write_all(prepared: Iterable[Prepared], order: Order, parts: Parts, tally: Tally) -> None:
+    """Embed and write in windows across documents; commit each document once its last chunk was flushed."""
+    window: list[tuple[Prepared, int]] = []
+    complete: list[Prepared] = []
+    for document in prepared:
+        for ordinal in range(len(document.chunks)):
+            window.append((document, ordinal))
+            if len(window) == WINDOW:
+                _write(window, order, parts, tally)
+                window.clear()
+                _commit(complete, order, parts, tally)
+        complete.append(document)
+    if window:
+        _write(window, order, parts, tally)
+    _commit(complete, order, parts, tally)
+
+
+def _write(window: Sequence[tuple[Prepared, int]], order: Order, parts: Parts, tally: Tally) -> None:
+    chunks = [document.chunks[ordinal] for document, ordinal in window]
+    texts = {text_hash(c.embedded_text): c.embedded_text for c in chunks}
+    vectors = parts.index.vectors(list(texts))
+    missing = {key: text for key, text in texts.items() if key not in vectors}
+    if missing:
+        vectors |= dict(zip(missing, parts.dense.encode(list(missing.values())), strict=True))
+    sparse = parts.bm25.encode_documents([c.embedded_text for c in chunks])
+    points = [_point(document, ordinal, vectors, sparse[i], order) for i, (document, ordinal) in enumerate(window)]
+    parts.index.upsert(points)
+    tally.wrote(len(points), len(missing))
+
+
+def _point(document: Prepared, ordinal: int, vectors: dict[str, Vector], sparse: SparseVector, order: Order) -> Point:
+    piece = document.chunks[ordinal]
+    text = document.extracted.text
+    before = document.chunks[ordinal - 1].end if ordinal else piece.start
+    kept = payload(
+        piece,
+        gap=text[before : piece.start],
+        page_starts=_page_starts(document.extracted, piece),
+        source=document.file.source,
+        title=document.extracted.title,
+        collection=order.collection,
+        groups=document.groups,
+        file_type=_file_type(document.file),
+        modified=document.modified,
+        dated=document.extracted.dated,
+    )
+    return Point(piece.point_id, vectors[kept["text_hash"]], sparse, kept)
+
+
+def _page_starts(extracted: Extracted, piece: Chunk) -> tuple[int, ...]:
+    """Where in the text each page of the chunk begins."""
+    first: dict[int, int] = {}
+    position = bisect_left(extracted.elements, piece.start, key=lambda element: element.end)
+    for element in islice(extracted.elements, position, None):
+        if element.start >= piece.end:
+            break
+        if element.page is not None:
+            first.setdefault(element.page, max(element.start, piece.start))
+    return tuple(first.get(page, piece.start) for page in piece.pages)
+
+
+def _row(document: Prepared, order: Order) -> DocumentRow:
+    extracted = document.extracted
+    return DocumentRow(
+        id=document.document_id,
+        collection=order.collection,
+        source=document.file.source,
+        revision=document.revision,
+        sha256=document.sha256,
+        size=document.size,
+        title=extracted.title,
+        file_type=_file_type(document.file),
+        chunks=len(document.chunks),
+        groups=document.groups,
+        parser="ragapp",
+        parser_version=_VERSION,
+        modified=document.modified,
+        dated=extracted.dated,
+        language=extracted.language,
+        pages=extracted.pages,
+    )
+
+
+def _file_type(file: FoundFile) -> str:
+    return file.path.suffix.lower().lstrip(".")[:32]
+
+
+def _commit(complete: list[Prepared], order: Order, parts: Parts, tally: Tally) -> None:
+    """Make documents live whose chunks all stand, then collect the chunks of their dead revisions."""
+    if not complete:
+        return
+    parts.index.flush()
+    for document in complete:
+        parts.catalog.commit_document(_row(document, order))
+        if not document.is_new:
+            parts.index.delete_document(document.document_id, keep_revision=document.revision)
+        tally.file_done(document.file.source, "added" if document.is_new else "changed")
+    complete.clear()

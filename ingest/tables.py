@@ -1,0 +1,82 @@
+"""Rows that say what they are: each cell with the name of its column, so that a row is understood alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ingest.blocks import Block, one_line
+
+_VALUE = re.compile(r"^[(<>~≈±+\-−–$€£¥\s]*\d[\d\s.,:/'’\-–−]*(?:[^\W\d_]{1,7}|[%€$£)°²³/]+)?[)]?$")
+_LONGEST_NAME = 80
+"""Characters; a longer cell is a sentence and names no column."""
+
+
+def table_blocks(
+    rows: Sequence[Sequence[str]], table: int, *, header: bool | None = None, page: int | None = None
+) -> Iterator[Block]:
+    """One block a row, `Product: Widget A | Price: 12.50 EUR`; cells joined by ` | ` where no header can be told.
+
+    `header` says whether the first row names the columns, None where only its looks can tell.
+    """
+    lines = [line for row in rows if any(line := [one_line(cell) for cell in row])]
+    if not lines:
+        return
+    named = looks_like_header(lines) if header is None else header and bool(lines)
+    if not named or len(lines) == 1:
+        for line in lines:
+            yield Block("table_row", bare_row(line), page=page, table=table)
+        return
+    names, body = lines[0], lines[1:]
+    if _has_name_without_value(names, body):
+        yield Block("table_row", bare_row(names), page=page, table=table)
+    for line in body:
+        yield Block("table_row", named_row(names, line), page=page, table=table)
+
+
+def named_row(names: Sequence[str], cells: Sequence[str]) -> str:
+    """The filled cells of a row, each behind its column's name where it has one."""
+    pairs = []
+    for column, cell in enumerate(cells):
+        name = names[column].rstrip(":") if column < len(names) else ""
+        if cell:
+            pairs.append(f"{name}: {cell}" if name and name != cell else cell)
+    return " | ".join(pairs)
+
+
+def bare_row(cells: Sequence[str]) -> str:
+    """The filled cells of a row."""
+    return " | ".join(cell for cell in cells if cell)
+
+
+def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of these rows names the columns: short, different, no figures, unlike what is below."""
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return False
+    names = [name for name in rows[0] if name]
+    if len(names) < 2 or len(names) < len(rows[0]) - max(1, len(rows[0]) // 3):
+        return False
+    if len(set(names)) < len(names) or any(is_value(name) or len(name) > _LONGEST_NAME for name in names):
+        return False
+    return not _is_list_of_pairs(rows)
+
+
+def is_value(cell: str) -> bool:
+    """Whether a cell holds a number, an amount or a date rather than words."""
+    return bool(_VALUE.match(cell)) and not (cell.isdigit() and len(cell) == 4 and cell[:2] in ("19", "20"))
+
+
+def _is_list_of_pairs(rows: Sequence[Sequence[str]]) -> bool:
+    """Two columns that read "name, value" in every row, the first one included."""
+    if max(len(row) for row in rows) != 2:
+        return False
+    labels = [row[0] for row in rows]
+    if labels[0].endswith(":"):
+        return True
+    values = [row[1] for row in rows[1:] if len(row) > 1 and row[1]]
+    kinds = {is_value(value) for value in values}
+    return len(kinds) == 2
+
+
+def _has_name_without_value(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    return any(name and not any(column < len(row) and row[column] for row in body) for column, name in enumerate(names))

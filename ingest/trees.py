@@ -1,0 +1,139 @@
+"""XML and JSON: records as rows that name their fields, everything else as text under its path."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ingest.blocks import Block, Draft, block, one_line
+from ingest.markup import read_html
+from ragapp.errors import Unreadable
+
+_XML_HEAD = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_HTML_ROOT = re.compile(r"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+html|<html)", re.I | re.S)
+_LONG = 200
+"""Characters; a longer value is prose and stands for itself."""
+
+
+def read_xml(text: str) -> Draft:
+    """Blocks of an XML file; entities beyond the built-in ones are not followed."""
+    from lxml import etree
+
+    if _HTML_ROOT.match(text[:4096]):
+        return read_html(text)
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=True,
+        encoding="utf-8",
+    )
+    try:
+        root = etree.fromstring(_XML_HEAD.sub("", text).encode("utf-8", "replace"), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise Unreadable(f"can't be read as xml: {one_line(str(error))[:120]}") from None
+    if root is None:
+        raise Unreadable("can't be read as xml: it holds no element")
+    return Draft(tuple(_xml_blocks(root)))
+
+
+def _xml_blocks(root: Any) -> Iterator[Block]:
+    from lxml import etree
+
+    events = etree.iterwalk(root, events=("start",))
+    for _, element in events:
+        if not isinstance(element.tag, str):
+            continue
+        children = [child for child in element if isinstance(child.tag, str)]
+        if not children or _is_mixed(element, children):
+            text = one_line("".join(element.itertext()))
+            kind = "title" if _name(element) in ("title", "heading", "head") else "text"
+            named = text if kind == "title" or len(text) > _LONG or not text else f"{_name(element)}: {text}"
+            facts = _attributes(element)
+            yield from block("text" if facts else kind, " | ".join(filter(None, (*facts, named))), level=2)
+            events.skip_subtree()
+        elif not any(len(child) for child in children):
+            fields = [*_attributes(element), *(field for child in children for field in _field(child))]
+            yield from block("table_row" if len(fields) > 1 else "text", " | ".join(fields))
+            events.skip_subtree()
+        else:
+            yield from block("text", " | ".join((*_attributes(element), one_line(element.text or ""))).strip(" |"))
+
+
+def _is_mixed(element: Any, children: list[Any]) -> bool:
+    """Whether words stand between the children, as in a paragraph with emphasis."""
+    return any((child.tail or "").strip() for child in children) or bool((element.text or "").strip())
+
+
+def _name(element: Any) -> str:
+    return str(element.tag).rsplit("}", 1)[-1]
+
+
+def _attributes(element: Any) -> list[str]:
+    return [
+        f"{name.rsplit('}', 1)[-1]}: {one_line(value)}"
+        for name, value in element.attrib.items()
+        if value.strip() and "schemaLocation" not in name
+    ]
+
+
+def _field(element: Any) -> Iterator[str]:
+    yield from _attributes(element)
+    if text := one_line("".join(element.itertext())):
+        yield f"{_name(element)}: {text}"
+
+
+def read_json(text: str) -> Draft:
+    """Blocks of JSON or JSON lines: a row for each flat object, prose for itself, titles for the keys above them."""
+    text = text.lstrip("\ufeff")
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as whole:
+        try:
+            tree = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except json.JSONDecodeError:
+            raise Unreadable(f"can't be read as json: {whole.msg} in line {whole.lineno}") from None
+        if not tree:
+            raise Unreadable(f"can't be read as json: {whole.msg} in line {whole.lineno}") from None
+    except ValueError as error:
+        raise Unreadable(f"can't be read as json: {one_line(str(error))[:120]}") from None
+    return Draft(tuple(_json_blocks(tree, (), 1)))
+
+
+def _json_blocks(node: Any, path: tuple[str, ...], level: int) -> Iterator[Block]:
+    if isinstance(node, dict):
+        flat = {key: value for key, value in node.items() if not isinstance(value, dict | list)}
+        short = [f"{key}: {shown}" for key, value in flat.items() if len(shown := _scalar(value)) <= _LONG and shown]
+        yield from block("table_row", " | ".join(short), table=None)
+        for key, value in flat.items():
+            if len(_scalar(value)) > _LONG:
+                yield from block("text", f"{key}: {_scalar(value)}")
+        for key, value in node.items():
+            if isinstance(value, dict | list) and value:
+                yield from _json_child(str(key), value, path, level)
+    elif isinstance(node, list):
+        if all(not isinstance(item, dict | list) for item in node):
+            yield from block("text", ", ".join(filter(None, map(_scalar, node))))
+            return
+        for item in node:
+            yield from _json_blocks(item, path, level)
+    else:
+        yield from block("text", _scalar(node))
+
+
+def _json_child(key: str, value: Any, path: tuple[str, ...], level: int) -> Iterator[Block]:
+    if isinstance(value, list) and all(not isinstance(item, dict | list) for item in value):
+        yield from block("text", f"{key}: " + ", ".join(filter(None, map(_scalar, value))))
+        return
+    yield from block("title", key, level=min(level, 6))
+    yield from _json_blocks(value, (*path, key), level + 1)
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

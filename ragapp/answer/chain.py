@@ -1,0 +1,255 @@
+"""The answer chain: condense → retrieve → pack → generate → cite → check, as one LangChain runnable.
+
+Each stage is a plain callable in `Stages`; a developer puts another in its place with `dataclasses.replace`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from ragapp.access import Scope
+from ragapp.answer.bridge import LoopThread
+from ragapp.answer.citations import Cited, Markers
+from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady, TokenArrived
+from ragapp.answer.grounding import Judgement, nearest_documents
+from ragapp.answer.prompt import Prompt
+from ragapp.answer.sentences import SentenceStream
+from ragapp.errors import BadQuestion
+from ragapp.retrieve.hybrid import Retrieved
+from ragapp.types import Answer, AnswerStatus, Citation, Passage, Principal, Sentence, Timings, Turn, Usage
+
+NOT_FOUND = "This is not in your documents."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question on its way through the chain."""
+
+    question: str
+    principal: Principal
+    history: tuple[Turn, ...] = ()
+    narrowed: Scope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of generated text; the usage comes with the last one."""
+
+    text: str
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The chain's parts. Condense, retrieve, judge, pack, cite and check may be plain or async functions."""
+
+    condense: Callable[[Asked], str | Awaitable[str]]
+    """→ the question as retrieval should see it."""
+    retrieve: Callable[[str, Asked], Retrieved | Awaitable[Retrieved]]
+    judge: Callable[[str, Retrieved], Judgement | Awaitable[Judgement]]
+    """→ whether the evidence suffices, or the reason for "not found"."""
+    pack: Callable[[Asked, Sequence[Passage], Judgement], Prompt | Awaitable[Prompt]]
+    generate: Callable[[Prompt, Asked], AsyncIterator[Piece]]
+    cite: Callable[[str, Sequence[Passage], str], Cited | Awaitable[Cited]]
+    """(sentence, passages of the prompt, question) → the sentence with its citations."""
+    check: Callable[[Cited], bool | Awaitable[bool]]
+    """→ whether the sentence stands."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What has come together of one answer so far."""
+
+    asked: Asked
+    began: float = field(default_factory=time.monotonic)
+    retrieved: Retrieved | None = None
+    retrieve_s: float = 0.0
+    first_token_s: float | None = None
+    prompt: Prompt | None = None
+    usage: Usage = field(default_factory=Usage)
+    markers: Markers = field(default_factory=Markers)
+    sentences: list[Sentence] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    held_back: list[Sentence] = field(default_factory=list)
+    """Unsupported sentences that wait for a supported one to come; without any they are never shown."""
+
+    def since(self) -> float:
+        return round(time.monotonic() - self.began, 4)
+
+
+class AnswerChain(Runnable[Any, Answer]):
+    """Asks as one principal, bound when it is built. Input: a question, or {"question", "history"}; output: Answer.
+
+    `stream` and `astream` yield typed events (ragapp.answer.events); `tokens=True` adds raw tokens.
+    """
+
+    def __init__(
+        self, stages: Stages, principal: Principal, loop: LoopThread, *, model: str, narrowed: Scope | None = None
+    ) -> None:
+        self.stages = stages
+        self.principal = principal
+        self._loop = loop
+        self._model = model
+        self._narrowed = narrowed
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        return self._call_with_config(lambda asked: self._loop.run(self._answer(asked)), self._asked(input), config)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        return await self._acall_with_config(self._answer, self._asked(input), config)
+
+    def stream(  # type: ignore[override]  # events, not answers: a reader of a stream wants each step as it comes
+        self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
+    ) -> Iterator[Event]:
+        yield from self._loop.iterate(lambda: self._events(self._asked(input), tokens))
+
+    async def astream(  # type: ignore[override]
+        self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
+    ) -> AsyncIterator[Event]:
+        async for event in self._events(self._asked(input), tokens):
+            yield event
+
+    def _asked(self, input: Any) -> Asked:
+        if isinstance(input, Asked):
+            return input
+        question, history = (input["question"], input.get("history", ())) if isinstance(input, Mapping) else (input, ())
+        return Asked(_clean(question), self.principal, tuple(_turn(turn) for turn in history), self._narrowed)
+
+    async def _answer(self, asked: Asked) -> Answer:
+        async for event in self._events(asked, tokens=False):
+            if isinstance(event, Done):
+                return event.answer
+        raise AssertionError("the chain ended without an answer")
+
+    async def _events(self, asked: Asked, tokens: bool) -> AsyncIterator[Event]:
+        progress = _Progress(asked)
+        query = await _run(self.stages.condense, asked)
+        retrieved = progress.retrieved = await _run(self.stages.retrieve, query, asked)
+        progress.retrieve_s = progress.since()
+        yield PassagesFound(retrieved.passages)
+        nothing = Judgement("nothing was found")
+        judgement = await _run(self.stages.judge, query, retrieved) if retrieved.passages else nothing
+        reason = judgement.reason
+        if not reason:
+            progress.prompt = await _run(self.stages.pack, asked, retrieved.passages, judgement)
+            async for event in self._generated(progress, progress.prompt, tokens):
+                yield event
+            if not any(sentence.supported for sentence in progress.sentences):
+                reason = "no sentence of the answer stood up to the passages"
+        yield Done(self._whole(progress, reason))
+
+    async def _generated(self, progress: _Progress, prompt: Prompt, tokens: bool) -> AsyncIterator[Event]:
+        stream = SentenceStream()
+        pieces = self.stages.generate(prompt, progress.asked)
+        try:
+            async for piece in pieces:
+                if progress.first_token_s is None and piece.text:
+                    progress.first_token_s = progress.since()
+                if piece.usage:
+                    progress.usage += piece.usage
+                if tokens and piece.text:
+                    yield TokenArrived(piece.text)
+                for text in stream.feed(piece.text):
+                    for event in await self._released(progress, prompt, text):
+                        yield event
+        finally:
+            # a reader who leaves in mid-answer must free the request in the engine at once
+            if close := getattr(pieces, "aclose", None):
+                await close()
+        if rest := stream.rest():
+            for event in await self._released(progress, prompt, rest):
+                yield event
+
+    async def _released(self, progress: _Progress, prompt: Prompt, text: str) -> list[Event]:
+        """Events for one generated sentence: none while it has to wait, or if it states what no passage holds."""
+        cited = await _run(self.stages.cite, text, prompt.passages, progress.asked.question)
+        if not cited.text or any(cited.text == known.text for known in progress.sentences + progress.held_back):
+            return []
+        if not await _run(self.stages.check, cited):
+            if cited.invented:
+                return []
+            progress.held_back.append(Sentence(cited.text, (), supported=False))
+            return self._unheld(progress) if progress.sentences else []
+        events: list[Event] = []
+        markers = []
+        for found in cited.citations:
+            citation, new = progress.markers.number(found)
+            markers.append(citation.marker)
+            if new:
+                progress.citations.append(citation)
+                events.append(CitationReady(citation))
+        events = self._unheld(progress) + events
+        sentence = Sentence(cited.text, tuple(markers), supported=True)
+        progress.sentences.append(sentence)
+        return [*events, SentenceReady(sentence)]
+
+    @staticmethod
+    def _unheld(progress: _Progress) -> list[Event]:
+        waiting, progress.held_back = progress.held_back, []
+        progress.sentences += waiting
+        return [SentenceReady(sentence) for sentence in waiting]
+
+    def _whole(self, progress: _Progress, reason: str) -> Answer:
+        status: AnswerStatus = "not_found" if reason else "answered"
+        retrieved = progress.retrieved
+        return Answer(
+            question=progress.asked.question,
+            status=status,
+            text=NOT_FOUND if reason else " ".join(written(sentence) for sentence in progress.sentences),
+            sentences=() if reason else tuple(progress.sentences),
+            citations=() if reason else tuple(progress.citations),
+            passages=retrieved.passages if retrieved else (),
+            nearest=nearest_documents(retrieved.candidates) if reason and retrieved else (),
+            timings=Timings(progress.retrieve_s, progress.first_token_s, progress.since()),
+            usage=progress.usage,
+            model=self._model,
+            reason=reason,
+            turn=Turn(
+                progress.asked.question,
+                NOT_FOUND if reason else " ".join(sentence.text for sentence in progress.sentences),
+                progress.prompt.new_passages if progress.prompt else (),
+                progress.prompt.user_message if progress.prompt else "",
+            ),
+        )
+
+
+def written(sentence: Sentence) -> str:
+    """A sentence as a reader sees it in plain text: its markers behind it, or that nothing supports it."""
+    if not sentence.supported:
+        return f"{sentence.text} [unsupported]"
+    return sentence.text + "".join(f" [{marker}]" for marker in sentence.markers)
+
+
+def _clean(question: Any) -> str:
+    if not isinstance(question, str):
+        raise BadQuestion(f"A question must be text, and this is a {type(question).__name__}.")
+    kept = "".join(c if c.isprintable() else " " for c in question.encode("utf-8", "replace").decode())
+    if not (kept := " ".join(kept.split())):
+        raise BadQuestion("The question is empty; ask something.")
+    return kept
+
+
+def _turn(said: Any) -> Turn:
+    if isinstance(said, Turn):
+        return said
+    if isinstance(said, Answer):
+        return said.turn
+    if isinstance(said, Mapping):
+        return Turn(str(said["question"]), str(said["answer"]))
+    question, answer = said
+    return Turn(str(question), str(answer))
+
+
+async def _run(stage: Callable[..., Any], *given: Any) -> Any:
+    """A stage's value; plain functions run on a thread, since embedding and searching would hold up the loop."""
+    if inspect.iscoroutinefunction(stage):
+        return await stage(*given)
+    value = await asyncio.to_thread(stage, *given)
+    return await value if inspect.isawaitable(value) else value

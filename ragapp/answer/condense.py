@@ -1,0 +1,56 @@
+"""Making a follow-up stand alone for retrieval, only where it leans on what was said before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from ragapp.answer.words import names, numbers, words
+from ragapp.types import Turn
+
+_LEANING = re.compile(
+    r"\b(its?|they|them|theirs?|these|those|he|him|his|she|hers?|then|same|former|latter|ihn|ihm|ihre?r?|ihnen|dessen|deren"
+    r"|diese?[rs]?|dort|dann|dafür|davon|damit|dazu)\b",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(
+    r"^(and|or|but|so|also|what about|how about|what if|why|und|oder|aber|auch|wie ist es mit|was ist mit|warum)\b",
+    re.IGNORECASE,
+)
+_SHORT = 6
+"""A question of so few words that names nobody and no figure rarely says what it is about."""
+
+
+def leans(question: str) -> bool:
+    """Whether a question can't be understood without the one before: it opens like a continuation, is short and names
+    nothing, or refers to something by a pronoun."""
+    asked = words(question)
+    if _OPENING.search(question.strip()) or _LEANING.search(question):
+        return True
+    return len(asked) <= _SHORT and not names(question) and not numbers(question)
+
+
+def with_words(question: str, history: Sequence[Turn]) -> str:
+    """The question with the last one before it that stands alone; needs no model."""
+    if not history or not leans(question):
+        return question
+    before: list[str] = []
+    for turn in reversed(history):
+        before.insert(0, turn.question)
+        if not leans(turn.question):
+            break
+    return " ".join([*before[-3:], question])
+
+
+async def with_model(question: str, history: Sequence[Turn], chat: BaseChatModel, instructions: str) -> str:
+    """The question rewritten by the chat model; the words alone where it replies with nothing usable."""
+    if not history or not leans(question):
+        return question
+    said = "\n".join(f"Question: {turn.question}\nAnswer: {turn.answer}" for turn in history[-3:])
+    reply = await chat.ainvoke([SystemMessage(instructions), HumanMessage(f"{said}\nLast question: {question}")])
+    rewritten = " ".join(str(reply.text).split())
+    usable = rewritten and len(rewritten) < 4 * (len(question) + 200)
+    return rewritten if usable else with_words(question, history)

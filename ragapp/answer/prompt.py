@@ -1,0 +1,147 @@
+"""The prompt: instructions, then each turn's sources and question; a conversation's prompt only grows."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from ragapp.errors import QuestionTooLong
+from ragapp.types import Passage, Turn
+
+CountTokens = Callable[[str], int]
+
+_TURN_TOKENS = 24
+"""What a chat template puts around the messages of one turn, generously."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Room for a prompt, in the chat model's tokens."""
+
+    context: int
+    answer: int
+    passages: int
+    count: CountTokens
+
+    @property
+    def prompt(self) -> int:
+        """What the prompt as a whole may take."""
+        return self.context - self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model is asked, and the passages that its markers count, from 1."""
+
+    messages: tuple[BaseMessage, ...]
+    passages: tuple[Passage, ...]
+    new_passages: tuple[Passage, ...]
+    """Those that this question added."""
+    user_message: str
+    choices: tuple[str, ...] = ()
+    """Where not empty, the only answers that the model may give."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWriter:
+    """Writes prompts with one set of instructions and one secret for the fences."""
+
+    instructions: str
+    secret: bytes
+
+    def pack(self, question: str, history: Sequence[Turn], found: Sequence[Passage], budget: Budget) -> Prompt:
+        """The prompt for a question, as many of the best passages in it as there is room for.
+
+        Earlier turns stay as they were sent, so that the engine finds them in its prefix cache; when they no longer
+        fit, the conversation starts anew with a summary of its questions and answers. Raises QuestionTooLong.
+        """
+        kept = [turn if turn.prompt else replace(turn, prompt=_bare(turn.question)) for turn in history]
+        room = self.room(question, budget)
+        past = sum(budget.count(turn.prompt) + budget.count(turn.answer) + _TURN_TOKENS for turn in kept)
+        # a follow-up needs some room for new passages, or it would be answered from the old ones alone
+        if past + min(budget.passages, room) // 2 > room:
+            return self._anew(question, kept, found, budget, room)
+        given = [passage for turn in kept for passage in turn.passages]
+        new = [p for p in found if not _covered(p, given)]
+        chosen = self._fitting(new, len(given), min(budget.passages, room - past), budget.count)
+        return self._prompt(question, kept, given, chosen, "")
+
+    def room(self, question: str, budget: Budget) -> int:
+        """Tokens left beside the question for sources and earlier turns. Raises QuestionTooLong where none are."""
+        asked = budget.count(question)
+        room = budget.prompt - budget.count(self.instructions) - _TURN_TOKENS
+        if asked >= room:
+            raise QuestionTooLong(
+                f"The question takes {asked} tokens and the model has room for {room}; ask a shorter one."
+            )
+        return room - asked
+
+    def _anew(
+        self, question: str, history: Sequence[Turn], found: Sequence[Passage], budget: Budget, room: int
+    ) -> Prompt:
+        summary = ""
+        for turn in reversed(history):
+            longer = f"Earlier question: {turn.question}\nAnswer: {turn.answer}\n{summary}"
+            if budget.count(longer) > min(room // 3, budget.passages // 2):
+                break
+            summary = longer
+        left = room - budget.count(summary)
+        chosen = self._fitting(found, 0, min(budget.passages, left), budget.count)
+        return self._prompt(question, (), [], chosen, summary)
+
+    def _prompt(
+        self, question: str, turns: Sequence[Turn], given: Sequence[Passage], new: Sequence[Passage], summary: str
+    ) -> Prompt:
+        sources = "".join(self.fenced(number, p) for number, p in enumerate(new, len(given) + 1))
+        user_message = f"{summary}{sources}{_bare(question)}"
+        messages: list[BaseMessage] = [SystemMessage(self.instructions)]
+        for turn in turns:
+            messages += [HumanMessage(turn.prompt), AIMessage(turn.answer)]
+        messages.append(HumanMessage(user_message))
+        return Prompt(tuple(messages), (*given, *new), tuple(new), user_message)
+
+    def _fitting(self, found: Sequence[Passage], given: int, room: int, count: CountTokens) -> list[Passage]:
+        """The best passages that fit; if even the best one is too long, it is cut at a line."""
+        chosen: list[Passage] = []
+        for passage in found:
+            size = count(self.fenced(given + len(chosen) + 1, passage))
+            if size > room:
+                if not chosen and (shorter := self._cut(passage, given + 1, room, count)):
+                    chosen.append(shorter)
+                break
+            chosen.append(passage)
+            room -= size
+        return chosen
+
+    def _cut(self, passage: Passage, number: int, room: int, count: CountTokens) -> Passage | None:
+        text = passage.text
+        while text and count(self.fenced(number, replace(passage, text=text))) > room:
+            half = text[: len(text) // 2]
+            text = half[: max(half.rfind("\n"), half.rfind(". ") + 1, half.rfind(" "), 0)].rstrip()
+        return replace(passage, text=text, end=passage.start + len(text)) if text else None
+
+    def fenced(self, number: int, passage: Passage) -> str:
+        """A passage between marks that its author can't have guessed; equal for equal passages, for the cache."""
+        key = f"{passage.document_id}:{passage.revision}:{passage.start}:{passage.end}"
+        mark = hmac.new(self.secret, key.encode(), hashlib.sha256).hexdigest()[:6]
+        date = f" ({passage.date:%Y-%m-%d})" if passage.date else ""
+        heading = f" - {passage.heading}" if passage.heading and passage.heading != passage.title else ""
+        return f"[{number}] {passage.title}{heading}{date} <{mark}>\n{passage.text}\n</{mark}>\n\n"
+
+
+def _bare(question: str) -> str:
+    return f"Question: {question}"
+
+
+def _covered(passage: Passage, given: Sequence[Passage]) -> bool:
+    return any(
+        p.document_id == passage.document_id
+        and p.revision == passage.revision
+        and p.start <= passage.start
+        and passage.end <= p.end
+        for p in given
+    )

@@ -1,0 +1,71 @@
+"""Cutting text into sentences: of passages, with their spans, and of a stream, as soon as each is complete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_END = re.compile(
+    r"[.!?\u3002\uff01\uff1f][\"'\u201d\u2019)\]]*(?:\s*\[\d+(?:\s*[,;]\s*\d+)*\])*(?=\s|$)|\n+|(?<=[\u3002\uff01\uff1f])"
+)
+_SHORT = re.compile(
+    r"(?:\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Art|Abs|Sec|Fig|approx|ca|bzw|vgl|inkl|max|min|usw|etc|vs|Inc|Ltd|Co|Corp|Jan|Feb|Mar"
+    r"|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|z\.B|e\.g|i\.e|d\.h)|(?:^|\s)\d{1,3})\.$"
+)
+"""A full stop after one of these ends no sentence; a bare number with a full stop opens a list or a German date."""
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each sentence or line, without the white space around it."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for end in _ends(text):
+        _add(found, text, start, end)
+        start = end
+    _add(found, text, start, len(text))
+    return found
+
+
+class SentenceStream:
+    """Collects generated text and gives back each sentence once what follows shows that it is complete."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> list[str]:
+        """Sentences that this piece of text completed."""
+        self._held += text
+        done: list[str] = []
+        start = 0
+        for end in _ends(self._held):
+            # A marker may still follow the full stop, so the sentence waits for the next one's first letter.
+            rest = self._held[end:].lstrip()
+            if not rest or rest.startswith("["):
+                break
+            if sentence := self._held[start:end].strip():
+                done.append(sentence)
+            start = end
+        self._held = self._held[start:]
+        return done
+
+    def rest(self) -> str:
+        """What is left when the stream has ended."""
+        held, self._held = self._held.strip(), ""
+        return held
+
+
+def _ends(text: str) -> Iterator[int]:
+    for match in _END.finditer(text):
+        upto = text[: match.end()].rstrip()
+        if match.group().startswith(".") and _SHORT.search(upto[-12:]):
+            continue
+        if match.end() > 0:
+            yield match.end()
+
+
+def _add(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    piece = text[start:end]
+    left = start + len(piece) - len(piece.lstrip())
+    right = start + len(piece.rstrip())
+    if left < right:
+        found.append((left, right))

@@ -1,0 +1,100 @@
+"""What of a text can be compared: stems, numbers and names. Pure, and the same for every language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Stems = Callable[[str], frozenset[int]]
+"""The stems of a text without stop words, as the BM25 branch hashes them."""
+
+_NUMBER = re.compile(r"\d+(?:[.,'\u2019\u00a0\u202f ]\d{3})*(?:[.,]\d+)?")
+_WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
+_CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).+|(?:19|20)\d\d")
+_SMALL = {
+    word: str(value)
+    for value, words in enumerate(
+        (
+            "zero null", "one ein eine einen einem einer", "two zwei", "three drei", "four vier", "five fünf",
+            "six sechs", "seven sieben", "eight acht", "nine neun", "ten zehn", "eleven elf", "twelve zwölf",
+        )
+    )
+    for word in words.split()
+}  # fmt: skip
+_GERMAN = frozenset(
+    "der die das dem den des und für ist nicht mit ein eine einen einem auf zu im von nach welche welcher welches "
+    "werden wird wie wann wer darf kann sind hat bei aus vom zum zur".split()
+)
+"""Words that give German away, where every noun has a capital."""
+_ARTICLES = {"one", "ein", "eine", "einen", "einem", "einer", "null"}
+"""Words that are more often an article or an idiom than a count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The parts of a text that must not be invented."""
+
+    numbers: frozenset[str]
+    names: frozenset[str]
+
+
+def numbers(text: str, *, spelled: bool = False) -> frozenset[str]:
+    """Numbers in one spelling: 1,200.50 and 1.200,50 are both "1200.5". `spelled` adds number words (two, drei)."""
+    found = {_plain(match.group()) for match in _NUMBER.finditer(text)}
+    if spelled:
+        found |= {_SMALL[word] for word in words(text) if word in _SMALL}
+    return frozenset(found)
+
+
+def counted(text: str) -> frozenset[str]:
+    """Numbers that a sentence states: digits, and number words that are no articles."""
+    return numbers(text) | {_SMALL[word] for word in words(text) if word in _SMALL and word not in _ARTICLES}
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words in order."""
+    return [match.group().casefold() for match in _WORD.finditer(text)]
+
+
+def names(text: str) -> frozenset[str]:
+    """Capitalized words that don't open a sentence, in lower case: people, places, products.
+
+    Empty where capitals say nothing: text that capitalizes its nouns (German) or its every word.
+    """
+    found: set[str] = set()
+    inner = capital = 0
+    for sentence in re.split(r"[.!?:;\n]\s*|[\"\u201c\u201e(\[]", text):
+        for position, match in enumerate(_WORD.finditer(sentence)):
+            word = match.group()
+            if position == 0 and not word.isupper():
+                continue
+            inner += 1
+            if word[0].isupper() and word != "I":
+                capital += 1
+                # two letters are mostly an abbreviation, which a document may spell out
+                found |= {word.casefold()} if len(word) > 2 else set()
+    if (inner >= 4 and capital / inner > 0.7) or len(_GERMAN.intersection(words(text))) > 1:
+        return frozenset()
+    return frozenset(found)
+
+
+def codes(text: str) -> frozenset[str]:
+    """Words that mean one thing only: letters with digits (P350, E07) and years, in lower case."""
+    return frozenset(word for word in words(text) if _CODE.fullmatch(word))
+
+
+def _plain(number: str) -> str:
+    digits = re.sub(r"['\u2019\u00a0\u202f ]", "", number)
+    dot, comma = digits.rfind("."), digits.rfind(",")
+    if dot >= 0 and comma >= 0:
+        thousands = "," if dot > comma else "."
+        digits = digits.replace(thousands, "").replace(",", ".")
+    elif comma >= 0 or dot >= 0:
+        mark = "," if comma >= 0 else "."
+        parts = digits.split(mark)
+        grouped = all(len(part) == 3 for part in parts[1:]) and parts[0] not in ("", "0") and len(parts[0]) <= 3
+        digits = digits.replace(mark, "" if grouped else ".", -1)
+    whole, _, fraction = digits.partition(".")
+    fraction = fraction.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")

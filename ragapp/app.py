@@ -1,0 +1,328 @@
+"""RagApp: the one place that builds the parts from Settings and hands them to each other."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from ragapp.access import LOCAL, Scope
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles
+from ragapp.errors import IndexUnavailable
+from ragapp.logs import log_path, open_log
+from ragapp.models.registry import Role
+from ragapp.models.weights import resolve
+from ragapp.privacy import keep_in_the_house
+from ragapp.settings import Settings, configs_folder
+from ragapp.types import Answer, Passage, Principal
+
+if TYPE_CHECKING:
+    from ingest.report import IngestReport, Watcher
+    from ragapp.answer.bridge import LoopThread
+    from ragapp.answer.chain import AnswerChain, Stages
+    from ragapp.answer.events import Event
+    from ragapp.embed.dense import DenseEmbedder
+    from ragapp.embed.sparse import Bm25
+    from ragapp.engine.chat import ChatVllm
+    from ragapp.engine.vllm import VllmEngine
+    from ragapp.index.base import Index
+    from ragapp.retrieve.hybrid import HybridRetriever, Retrieval
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+def _silent(_: str) -> None:
+    """Nobody wants to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is in, and what it is served with."""
+
+    documents: int
+    chunks: int
+    failed: int
+    bytes: int
+    chat_model: str
+    embedder: str
+    profile: str
+    data: Path
+
+
+class RagApp:
+    """Documents in, cited answers out. Parts are built when first needed; `close()`, or leaving a `with`, lets go.
+
+    Safe to share between threads, and usable from an event loop by the methods whose names begin with "a".
+    `say` is told in plain sentences what takes long; `models_dir` and `engine` are shared with other apps where handed
+    in, and such an engine is left running.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        say: Say = _silent,
+        models_dir: Path | None = None,
+        engine: VllmEngine | None = None,
+        **arguments: Any,
+    ) -> None:
+        self.settings = settings or Settings(**arguments)
+        self._handed_engine = engine
+        self._models_dir = models_dir or self.settings.data / "models"
+        keep_in_the_house(self.settings)
+        open_log(self.settings)
+        self._say = say
+        self._lock = threading.RLock()
+        self._parts: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the engine, let go of the index. Closing twice is harmless."""
+        with self._lock:
+            for name in ("loop", "engine", "index", "catalog"):
+                part = self._parts.pop(name, None)
+                if part is not None and part is not self._handed_engine:
+                    part.close()
+            self._parts.clear()
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        collection: str = "default",
+        groups: Iterable[str] | None = None,
+        watcher: Watcher | None = None,
+    ) -> IngestReport:
+        """Take in files and folders. A file that can't be read is a row in the report; the run goes on.
+
+        `groups` says who may see them; without it, new documents are everyone's and known ones stay as they are.
+        """
+        from ingest.pipeline import Order, Parts, ingest
+
+        parts = Parts(self.catalog, self.index, self.files, self.embedder, self._bm25, self.settings.ingest)
+        order = Order(collection, frozenset(groups) if groups else None)
+        return ingest([Path(path) for path in paths], order, parts, watcher)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        principal: Principal = LOCAL,
+        history: Sequence[Any] = (),
+        narrowed: Scope | None = None,
+    ) -> Answer:
+        """The answer to a question; `history` holds earlier answers (Answer, Turn, or pairs of question and answer)."""
+        return self.chain(principal, narrowed).invoke({"question": question, "history": history})
+
+    async def aask(
+        self,
+        question: str,
+        *,
+        principal: Principal = LOCAL,
+        history: Sequence[Any] = (),
+        narrowed: Scope | None = None,
+    ) -> Answer:
+        """`ask` for an event loop."""
+        return await self.chain(principal, narrowed).ainvoke({"question": question, "history": history})
+
+    def stream(
+        self,
+        question: str,
+        *,
+        principal: Principal = LOCAL,
+        history: Sequence[Any] = (),
+        narrowed: Scope | None = None,
+        tokens: bool = False,
+    ) -> Iterator[Event]:
+        """The answer as events: passages, then citations and sentences as each is checked, then the whole."""
+        return self.chain(principal, narrowed).stream({"question": question, "history": history}, tokens=tokens)
+
+    def astream(
+        self,
+        question: str,
+        *,
+        principal: Principal = LOCAL,
+        history: Sequence[Any] = (),
+        narrowed: Scope | None = None,
+        tokens: bool = False,
+    ) -> AsyncIterator[Event]:
+        """`stream` for an event loop."""
+        return self.chain(principal, narrowed).astream({"question": question, "history": history}, tokens=tokens)
+
+    def search(
+        self, query: str, *, limit: int | None = None, principal: Principal = LOCAL, narrowed: Scope | None = None
+    ) -> tuple[Passage, ...]:
+        """Passages for a query, best first, with the rank and score that each stage gave them."""
+        return self.retrieval.search(query, principal, narrowed, limit).passages
+
+    def chain(
+        self, principal: Principal = LOCAL, narrowed: Scope | None = None, stages: Stages | None = None
+    ) -> AnswerChain:
+        """The answer chain as a LangChain runnable, asking as `principal`."""
+        from ragapp.answer.chain import AnswerChain
+
+        return AnswerChain(
+            stages or self.stages, principal, self._loop, model=self.settings.chat.model, narrowed=narrowed
+        )
+
+    def retriever(
+        self, principal: Principal = LOCAL, narrowed: Scope | None = None, limit: int | None = None
+    ) -> HybridRetriever:
+        """Retrieval as a LangChain retriever, asking as `principal`."""
+        from ragapp.retrieve.hybrid import HybridRetriever
+
+        return HybridRetriever(search=self.retrieval.search, principal=principal, narrowed=narrowed, k=limit)
+
+    def status(self) -> Status:
+        """Counts and names; opens neither models nor index."""
+        totals = self.catalog.totals()
+        return Status(
+            totals.documents,
+            totals.chunks,
+            totals.failed,
+            totals.bytes,
+            self.settings.chat.model,
+            self.settings.embedder.model,
+            self.settings.profile,
+            self.settings.data,
+        )
+
+    @property
+    def stages(self) -> Stages:
+        """The chain's stages as ragapp has them; change one with `dataclasses.replace` and hand it to `chain`."""
+        return self._part("stages", self._build_stages)
+
+    @property
+    def retrieval(self) -> Retrieval:
+        return self._part("retrieval", self._build_retrieval)
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._part("catalog", lambda: Catalog.open(self.settings.data))
+
+    @property
+    def files(self) -> DocumentFiles:
+        return self._part("files", lambda: DocumentFiles(self.settings.data))
+
+    @property
+    def embedder(self) -> DenseEmbedder:
+        return self._part("embedder", self._build_embedder)
+
+    @property
+    def engine(self) -> VllmEngine:
+        """The vLLM engine; starts with the first question, or by its `start()`."""
+        return self._part("engine", self._build_engine)
+
+    @property
+    def chat(self) -> ChatVllm:
+        """The engine as a LangChain chat model."""
+        return self._part("chat", self._build_chat)
+
+    @property
+    def index(self) -> Index:
+        return self._part("index", self._build_index)
+
+    @property
+    def _bm25(self) -> Bm25:
+        from ragapp.embed.sparse import Bm25
+
+        return self._part("bm25", Bm25)
+
+    @property
+    def _loop(self) -> LoopThread:
+        from ragapp.answer.bridge import LoopThread
+
+        return self._part("loop", lambda: LoopThread("ragapp-answer"))
+
+    def _part(self, name: str, build: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = build()
+            return cast("T", self._parts[name])
+
+    def _folder(self, model: str, role: Role, revision: str | None) -> Path:
+        return resolve(
+            model,
+            role=role,
+            models_dir=self._models_dir,
+            offline=self.settings.offline,
+            accepted_licences=self.settings.accepted_licences,
+            revision=revision,
+            say=self._say,
+        )
+
+    def _build_embedder(self) -> DenseEmbedder:
+        from ragapp.embed.dense import DenseEmbedder
+
+        wanted = self.settings.embedder
+        return DenseEmbedder(self._folder(wanted.model, "embedder", wanted.revision), wanted, wanted.model)
+
+    def _build_engine(self) -> VllmEngine:
+        if self._handed_engine:
+            return self._handed_engine
+        from ragapp.engine.vllm import VllmEngine
+
+        chat = self.settings.chat
+        folder = self._folder(chat.model, "chat", chat.revision)
+        # on a GPU the embedder loads first, so that its peak can be taken off the engine's share
+        peak = self.embedder.peak_bytes()
+        log = log_path(self.settings).with_name("engine.log")
+        return VllmEngine(folder, self.settings.engine, chat, embedder_peak_bytes=peak, log_file=log)
+
+    def _build_chat(self) -> ChatVllm:
+        from ragapp.engine.chat import ChatVllm
+
+        return ChatVllm(engine=self.engine)
+
+    def _build_index(self) -> Index:
+        from ragapp.index.open import open_index
+
+        embedder = self.embedder
+        self.catalog.claim_embedder(self.settings.embedder.model, embedder.fingerprint)
+        index = open_index(self.settings, embedder.fingerprint, embedder.dimensions)
+        if self.catalog.totals().chunks and not index.count():
+            index.close()
+            raise IndexUnavailable(
+                f"The catalog in {self.settings.data} has documents, and the index has none of their chunks; "
+                "put the index folder back, or ingest into another --data folder."
+            )
+        return index
+
+    def _build_retrieval(self) -> Retrieval:
+        from ragapp.retrieve.hybrid import Retrieval
+
+        return Retrieval(self.index, self.catalog, self.embedder, self._bm25, self.settings.retrieve)
+
+    def _build_stages(self) -> Stages:
+        from ragapp.answer.stages import build_stages
+
+        return build_stages(
+            self.settings,
+            retrieval=self.retrieval,
+            chat=self.chat,
+            bm25=self._bm25,
+            prompts=configs_folder() / "prompts",
+            secret=_secret(self.settings.data),
+        )
+
+
+def _secret(data: Path) -> bytes:
+    """This data folder's secret for the fences around passages, made at first use and readable by its owner only."""
+    path = data / "secret"
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()

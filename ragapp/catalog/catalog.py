@@ -1,0 +1,305 @@
+"""The authority on what is in: documents at their live revision, who may see them, and the runs that brought them.
+
+A document becomes searchable, changes or vanishes by one commit here. Whatever the index holds, only what `confirm`
+lets through may reach a reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ragapp.catalog.database import WRITES, in_words, sqlite_engine
+from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_run_row, to_table, visible_to
+from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date
+from ragapp.catalog.process import own_mark
+from ragapp.catalog.rows import DocumentRow, DocumentState, RunReport, RunRow, RunState, Totals
+from ragapp.catalog.tables import (
+    CollectionTable,
+    DocumentTable,
+    GroupTable,
+    MetaTable,
+    RevisionTable,
+    RunFailureTable,
+    RunTable,
+)
+from ragapp.errors import CatalogError
+from ragapp.types import Principal, document_id
+
+FILE_NAME = "catalog.db"
+
+
+class Catalog:
+    """One data folder's catalog. Safe to share between threads, and between processes on one machine."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**WRITES)
+        self._path = path
+
+    @classmethod
+    def open(cls, folder: Path, migrations: Migrations = MIGRATIONS) -> Catalog:
+        """The catalog of a data folder; made when it isn't there, migrated after a copy when it is older.
+
+        Raises CatalogError where it is newer, damaged or can't be written, StorageFull where the disk is full.
+        """
+        path = folder / FILE_NAME
+        engine = sqlite_engine(path)
+        try:
+            with in_words(path):
+                folder.mkdir(parents=True, exist_ok=True)
+                bring_up_to_date(engine, path, migrations)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, path)
+
+    @property
+    def url(self) -> str:
+        """The database's address, as SQLAlchemy writes it."""
+        return self._engine.url.render_as_string()
+
+    def close(self) -> None:
+        """Let go of the database. Closing twice is harmless."""
+        self._engine.dispose()
+
+    # documents
+
+    def document(self, document_id: str) -> DocumentRow | None:
+        """One document, live or failed; None where it was never seen."""
+        with self._session() as session:
+            found = session.get(DocumentTable, document_id)
+            return to_rows(session, [found])[0] if found else None
+
+    def by_source(self, collection: str, source: str) -> DocumentRow | None:
+        """The document that `source` names in a collection."""
+        return self.document(document_id(collection, source))
+
+    def documents(
+        self, *, collection: str | None = None, principal: Principal | None = None, state: DocumentState | None = None
+    ) -> tuple[DocumentRow, ...]:
+        """Documents by collection and source; with a principal, only those it may see."""
+        wanted = select(DocumentTable).order_by(DocumentTable.collection, DocumentTable.source)
+        if collection is not None:
+            wanted = wanted.where(DocumentTable.collection == collection)
+        if state is not None:
+            wanted = wanted.where(DocumentTable.state == state)
+        if principal is not None:
+            wanted = wanted.where(DocumentTable.id.in_(visible_to(principal)))
+        with self._session() as session:
+            return tuple(to_rows(session, session.scalars(wanted).all()))
+
+    def collections(self) -> tuple[str, ...]:
+        """Names of the collections that ever held a document."""
+        with self._session() as session:
+            return tuple(session.scalars(select(CollectionTable.name).order_by(CollectionTable.name)))
+
+    def uses(self, sha256: str) -> bool:
+        """Whether any document's bytes have this hash, so that the original must be kept."""
+        with self._session() as session:
+            return session.scalar(select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1)) is not None
+
+    def confirm(self, revisions: Iterable[tuple[str, int]], principal: Principal) -> set[tuple[str, int]]:
+        """Of these (document id, revision) pairs those that are live and visible to the principal; one query.
+
+        Pairs and not a mapping: while a document changes, the index may bring chunks of both revisions.
+        """
+        asked = set(revisions)
+        if not asked:
+            return set()
+        wanted = select(DocumentTable.id, DocumentTable.revision).where(
+            DocumentTable.id.in_({document for document, _ in asked}),
+            DocumentTable.state == "live",
+            DocumentTable.id.in_(visible_to(principal)),
+        )
+        with self._session() as session:
+            return {(document, revision) for document, revision in session.execute(wanted)} & asked
+
+    def next_revision(self, document_id: str) -> int:
+        """A revision number that was never given out for this document before; from 1.
+
+        The number is committed (and synced) before it is returned, so before any chunk can carry it. Whoever crashes
+        after writing some chunks leaves a number that nobody gets again: those chunks belong to a revision that never
+        becomes live, and the next `delete_document(keep_revision=…)` collects them. Removing a document keeps its
+        counter for the same reason.
+        """
+        while True:
+            try:
+                with self._writing() as session:
+                    # counted in the database, in one statement, so that two who ask at once get different numbers
+                    counted = session.scalar(
+                        update(RevisionTable)
+                        .where(RevisionTable.document_id == document_id)
+                        .values(last=RevisionTable.last + 1)
+                        .returning(RevisionTable.last)
+                    )
+                    if counted is None:
+                        session.add(RevisionTable(document_id=document_id, last=1))
+                    return counted or 1
+            except IntegrityError:
+                # another process gave out the document's first number in between
+                continue
+
+    def commit_document(self, row: DocumentRow) -> DocumentRow:
+        """Make `row.revision` the live one, with its groups, in one commit; what was live before no longer is.
+
+        Call it after the index holds all of the revision's chunks and was flushed. Raises CatalogError for a revision
+        that `next_revision` did not give out, or one older than the live one. Returns the row with its times.
+        """
+        now = datetime.now(UTC)
+        with self._writing() as session:
+            add_collection(session, row.collection, now)
+            known = session.get(DocumentTable, row.id)
+            given = session.get(RevisionTable, row.id)
+            if given is None or not (known.revision if known else 0) < row.revision <= given.last:
+                raise CatalogError(
+                    f"Revision {row.revision} of {row.source} can't become live: it was not given out, or is not newer "
+                    "than the live one; ingest the file again."
+                )
+            added = known.added if known and known.state == "live" else now
+            kept = replace(row, state="live", reason="", added=added, changed=now)
+            session.merge(to_table(kept))
+            replace_groups(session, row.id, row.groups)
+        return kept
+
+    def record_failure(self, collection: str, source: str, reason: str) -> None:
+        """Note why the newest version of a file is not in. A version that is live stays live."""
+        now = datetime.now(UTC)
+        key = document_id(collection, source)
+        with self._writing() as session:
+            noted = session.execute(update(DocumentTable).where(DocumentTable.id == key).values(reason=reason))
+            if noted.rowcount:  # type: ignore[attr-defined]
+                return
+            add_collection(session, collection, now)
+            session.flush()
+            file_type = Path(source).suffix.lower().lstrip(".")[:32]
+            row = DocumentRow(
+                key, collection, source, 0, "", 0, Path(source).name, file_type, 0, frozenset(), state="failed"
+            )
+            session.add(to_table(replace(row, reason=reason, added=now, changed=now)))
+
+    def clear_failure(self, document_id: str) -> None:
+        """Forget the reason of a live document, whose file is again the one that is in."""
+        with self._writing() as session:
+            session.execute(
+                update(DocumentTable)
+                .where(DocumentTable.id == document_id, DocumentTable.state == "live", DocumentTable.reason != "")
+                .values(reason="")
+            )
+
+    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
+        """Change who may see a document, at once; the index's copy of the groups follows."""
+        with self._writing() as session:
+            if session.get(DocumentTable, document_id) is None:
+                raise CatalogError(f"There is no document {document_id}; `ragapp status` shows what is in.")
+            replace_groups(session, document_id, groups)
+
+    def remove(self, document_id: str) -> bool:
+        """Take a document out of sight, at once; its chunks may be deleted after. False where there was none."""
+        with self._writing() as session:
+            session.execute(delete(GroupTable).where(GroupTable.document_id == document_id))
+            gone = session.execute(delete(DocumentTable).where(DocumentTable.id == document_id))
+            return bool(gone.rowcount)  # type: ignore[attr-defined]
+
+    def totals(self) -> Totals:
+        """Counts over all documents."""
+        live = DocumentTable.state == "live"
+        with self._session() as session:
+            documents, chunks, size = session.execute(
+                select(func.count(), func.sum(DocumentTable.chunks), func.sum(DocumentTable.size)).where(live)
+            ).one()
+            failed = session.scalar(select(func.count()).select_from(DocumentTable).where(DocumentTable.reason != ""))
+        return Totals(documents, chunks or 0, size or 0, failed or 0)
+
+    # the embedding model
+
+    def embedder(self) -> tuple[str, str] | None:
+        """Name and fingerprint of the embedding model that this folder's vectors are of; None before the first."""
+        with self._session() as session:
+            name = session.get(MetaTable, "embedder")
+            fingerprint = session.get(MetaTable, "embedder_fingerprint")
+            return (name.value, fingerprint.value) if name and fingerprint else None
+
+    def claim_embedder(self, name: str, fingerprint: str) -> None:
+        """Tie this folder to an embedding model. Raises CatalogError where it is tied to another one already.
+
+        A folder without live documents can be tied anew.
+        """
+        known = self.embedder()
+        if known and known[1] == fingerprint:
+            return
+        if known and self.totals().documents:
+            raise CatalogError(
+                f"The data in {self._path.parent} was embedded with {known[0]}, and the settings say {name}"
+                f"{' with other weights or another prompt' if known[0] == name else ''}; set embedder.model back, or "
+                "choose another --data and ingest again."
+            )
+        with self._writing() as session:
+            session.merge(MetaTable(key="embedder", value=name))
+            session.merge(MetaTable(key="embedder_fingerprint", value=fingerprint))
+
+    # runs
+
+    def start_run(self, command: str) -> int:
+        """Note that a run began; returns its id."""
+        counts = dict.fromkeys(("added", "changed", "unchanged", "removed", "failed", "chunks"), 0)
+        run = RunTable(
+            command=command, process=own_mark(), started=datetime.now(UTC), state="running", seconds=0.0, **counts
+        )
+        with self._writing() as session:
+            session.add(run)
+            session.flush()
+            return run.id
+
+    def finish_run(self, run_id: int, report: RunReport, state: RunState) -> None:
+        """Note what a run did and how it ended."""
+        with self._writing() as session:
+            session.execute(
+                update(RunTable)
+                .where(RunTable.id == run_id)
+                .values(
+                    ended=datetime.now(UTC),
+                    state=state,
+                    added=report.added,
+                    changed=report.changed,
+                    unchanged=report.unchanged,
+                    removed=report.removed,
+                    failed=len(report.failed),
+                    chunks=report.chunks,
+                    seconds=report.seconds,
+                )
+            )
+            session.add_all(
+                RunFailureTable(run_id=run_id, source=file.source, reason=file.reason) for file in report.failed
+            )
+
+    def runs(self, limit: int = 10) -> tuple[RunRow, ...]:
+        """The last runs, newest first. One whose process is gone without a word counts as interrupted."""
+        with self._session() as session:
+            return tuple(
+                to_run_row(run) for run in session.scalars(select(RunTable).order_by(RunTable.id.desc()).limit(limit))
+            )
+
+    def run_failures(self, run_id: int) -> tuple[tuple[str, str], ...]:
+        """(source, reason) of each file that a run could not take in."""
+        wanted = select(RunFailureTable.source, RunFailureTable.reason).where(RunFailureTable.run_id == run_id)
+        with self._session() as session:
+            return tuple((source, reason) for source, reason in session.execute(wanted.order_by(RunFailureTable.id)))
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with in_words(self._path), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """A session whose work is committed as one when the block ends, and undone when it fails."""
+        with in_words(self._path), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session

@@ -1,0 +1,86 @@
+"""Opening the catalog's database, and its faults in words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+
+from ragapp.errors import CatalogError, StorageFull
+
+_WAIT_MS = 30_000
+"""How long one process waits for another's commit before it gives up."""
+
+
+WRITES = {"ragapp_writes": True}
+"""Execution options of an engine whose transactions will write."""
+
+
+def sqlite_engine(path: Path) -> Engine:
+    """An engine on a SQLite file, safe to share between threads.
+
+    Transactions with the execution options WRITES take the write lock before they read: a transaction that read first
+    and then finds that another has written in between would fail at once, without waiting.
+    """
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        # sqlite3 would otherwise begin transactions by itself, and only with the first write
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={_WAIT_MS}",
+            "journal_mode=WAL",
+            # a revision number that was given out must survive a power cut, or its chunks could be mistaken
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("ragapp_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Faults of the database and the file system as one sentence each."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(_full(path)) from error
+        raise CatalogError(f"The catalog {path} can't be opened: {error.strerror}; check its rights.") from error
+    except DatabaseError as error:
+        reason = str(error.orig)
+        if "is full" in reason or "disk I/O error" in reason:
+            raise StorageFull(_full(path)) from error
+        if "readonly" in reason or "unable to open" in reason:
+            raise CatalogError(
+                f"The catalog {path} can't be written ({reason}); check its rights, or choose another --data."
+            ) from error
+        if "malformed" in reason or "not a database" in reason:
+            raise CatalogError(
+                f"The catalog {path} is damaged ({reason}); put a copy of it back, or move {path.parent} away and "
+                "ingest again."
+            ) from error
+        if "locked" in reason:
+            raise CatalogError(
+                f"The catalog {path} is in use by another process for more than {_WAIT_MS // 1000} seconds; wait for "
+                "it to finish, then try again."
+            ) from error
+        raise
+
+
+def _full(path: Path) -> str:
+    return f"The disk of {path} is full; free some space and run again (what was committed is untouched)."

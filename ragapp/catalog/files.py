@@ -1,0 +1,138 @@
+"""The original bytes and the extracted text of every document, so that a citation can always be shown.
+
+Originals are addressed by the SHA-256 of their bytes, extracted text by that and the parser's version. Both
+are written to a temporary name, synced and renamed: a file that is there is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, cast
+
+from ragapp.errors import StorageFull
+from ragapp.types import Box, Element, Extracted, Word
+
+_BLOCK = 1 << 20
+
+
+class DocumentFiles:
+    """Originals and extracted text below one data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self._originals = data / "originals"
+        self._extracted = data / "extracted"
+
+    def keep_original(self, path: Path) -> str:
+        """Copy a file's bytes in; returns their SHA-256 as 64 hex digits.
+
+        Hashed while being copied, so that a file which is written to meanwhile can't end under a wrong hash.
+        """
+        digest = hashlib.sha256()
+
+        def copy(sink: IO[bytes]) -> None:
+            with path.open("rb") as source:
+                while block := source.read(_BLOCK):
+                    digest.update(block)
+                    sink.write(block)
+
+        _write_whole(self._originals, copy, lambda: self.original(digest.hexdigest()))
+        return digest.hexdigest()
+
+    def original(self, sha256: str) -> Path:
+        """Where the bytes with this hash are kept."""
+        return self._originals / sha256[:2] / sha256
+
+    def keep_extracted(self, sha256: str, parser_version: str, extracted: Extracted) -> None:
+        """Keep what a parser made of these bytes."""
+        packed = json.dumps(_to_json(extracted), ensure_ascii=True, separators=(",", ":")).encode()
+        target = self._extracted_path(sha256, parser_version)
+        # mtime=0 keeps equal content equal on disk
+        zipped = gzip.compress(packed, compresslevel=3, mtime=0)
+        _write_whole(self._extracted, lambda sink: sink.write(zipped), lambda: target)
+
+    def extracted(self, sha256: str, parser_version: str) -> Extracted | None:
+        """What that version of the parser made of these bytes; None if it never did."""
+        path = self._extracted_path(sha256, parser_version)
+        if not path.exists():
+            return None
+        return _from_json(json.loads(gzip.decompress(path.read_bytes())))
+
+    def forget(self, sha256: str) -> None:
+        """Remove the bytes with this hash and all text extracted from them."""
+        self.original(sha256).unlink(missing_ok=True)
+        for path in (self._extracted / sha256[:2]).glob(f"{sha256}.*"):
+            path.unlink(missing_ok=True)
+
+    def _extracted_path(self, sha256: str, parser_version: str) -> Path:
+        return self._extracted / sha256[:2] / f"{sha256}.{parser_version}.json.gz"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callable[[], Path]) -> None:
+    """Write below `folder` under a temporary name, sync, and rename to what `target` says after the writing."""
+    temporary: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".new-", delete=False) as sink:
+            temporary = Path(sink.name)
+            write(cast("IO[bytes]", sink))
+            sink.flush()
+            os.fsync(sink.fileno())
+        target().parent.mkdir(exist_ok=True)
+        temporary.replace(target())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(
+                f"The disk of {folder} is full; free some space and run again (nothing was lost)."
+            ) from error
+        raise
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _to_json(extracted: Extracted) -> dict[str, Any]:
+    return {
+        "text": extracted.text,
+        "elements": [[e.kind, e.start, e.end, e.page, e.level, e.table] for e in extracted.elements],
+        "title": extracted.title,
+        "pages": extracted.pages,
+        "words": [
+            [w.start, w.end, w.box.page, *(round(v, 2) for v in (w.box.x0, w.box.y0, w.box.x1, w.box.y1))]
+            for w in extracted.words
+        ],
+        "page_sizes": extracted.page_sizes,
+        "dated": extracted.dated.isoformat() if extracted.dated else None,
+        "language": extracted.language,
+        "notes": extracted.notes,
+    }
+
+
+def _from_json(kept: dict[str, Any]) -> Extracted:
+    return Extracted(
+        text=kept["text"],
+        elements=tuple(Element(*element) for element in kept["elements"]),
+        title=kept["title"],
+        pages=kept["pages"],
+        words=tuple(Word(start, end, Box(*box)) for start, end, *box in kept["words"]),
+        page_sizes=tuple((width, height) for width, height in kept["page_sizes"]),
+        dated=datetime.fromisoformat(kept["dated"]) if kept["dated"] else None,
+        language=kept["language"],
+        notes=tuple(kept["notes"]),
+    )

@@ -1,0 +1,117 @@
+"""The catalog's tables. A change here needs a migration in migrations/versions, and its id in VERSIONS."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time with its zone, stored in UTC; databases without zones give it back with one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Table(DeclarativeBase):
+    type_annotation_map = {datetime: UtcTime, str: Text}  # noqa: RUF012
+
+
+class CollectionTable(Table):
+    __tablename__ = "collections"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    created: Mapped[datetime]
+
+
+class DocumentTable(Table):
+    """A document and its live revision. `reason` is why its newest version is not in, if it isn't."""
+
+    __tablename__ = "documents"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    collection: Mapped[str] = mapped_column(ForeignKey("collections.name"), index=True)
+    source: Mapped[str]
+    revision: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    file_type: Mapped[str] = mapped_column(String(32))
+    title: Mapped[str]
+    modified: Mapped[datetime | None]
+    dated: Mapped[datetime | None]
+    parser: Mapped[str] = mapped_column(String(64))
+    parser_version: Mapped[str] = mapped_column(String(64))
+    language: Mapped[str | None] = mapped_column(String(16))
+    pages: Mapped[int | None]
+    chunks: Mapped[int]
+    added: Mapped[datetime]
+    changed: Mapped[datetime]
+
+
+class GroupTable(Table):
+    """Who may see a document."""
+
+    __tablename__ = "document_groups"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    group: Mapped[str] = mapped_column("group_name", String(200), primary_key=True, index=True)
+
+
+class RevisionTable(Table):
+    """The last revision number given out for a document; outlives the document, so that none is given twice."""
+
+    __tablename__ = "revisions"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    last: Mapped[int]
+
+
+class RunTable(Table):
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    command: Mapped[str]
+    process: Mapped[str] = mapped_column(String(128))
+    started: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(16))
+    added: Mapped[int]
+    changed: Mapped[int]
+    unchanged: Mapped[int]
+    removed: Mapped[int]
+    failed: Mapped[int]
+    chunks: Mapped[int]
+    seconds: Mapped[float]
+
+
+class RunFailureTable(Table):
+    __tablename__ = "run_failures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    source: Mapped[str]
+    reason: Mapped[str]
+
+
+class MetaTable(Table):
+    """Facts about the data folder as a whole, such as its embedding model."""
+
+    __tablename__ = "meta"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str]

@@ -1,0 +1,178 @@
+"""ragapp ask: a cited answer, a conversation, or a file of questions."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.errors import BadQuestion, RagappError
+
+if TYPE_CHECKING:
+    from ragapp.access import Scope
+    from ragapp.app import RagApp
+    from ragapp.types import Answer, Citation
+
+
+def ask(
+    question: Annotated[str | None, typer.Argument(help="The question; without one, a conversation begins.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option("--questions", help="A JSONL file of id and question; prints a JSON line for each.")
+    ] = None,
+    collection: Collection = None,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer a question from the documents, every sentence with the place it rests on.
+
+    What the documents don't hold is answered with "not in your documents" and the nearest documents.
+
+    [dim]Example: ragapp ask "How many days of leave do I have?"[/dim]
+    """
+    if question is not None and not question.strip():
+        raise BadQuestion("The question is empty; ask something.")
+    narrowed = within(collection)
+    with open_app(profile, data, quiet) as app:
+        if questions is not None:
+            for row in read_questions(questions):
+                answer = app.ask(row["question"], history=row.get("history", ()), narrowed=narrowed)
+                out_json({"id": row["id"], **as_json(answer)}, indent=None)
+        elif question is None:
+            _converse(app, narrowed, json)
+        elif json:
+            out_json(as_json(app.ask(question, narrowed=narrowed)))
+        else:
+            _print_stream(app, question, (), narrowed)
+
+
+def within(collections: list[str] | None) -> Scope | None:
+    """The narrowing that a command's options ask for; the groups are the principal's and never taken from here."""
+    from ragapp.access import LOCAL, scope
+
+    return scope(LOCAL, collections=frozenset(collections)) if collections else None
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """An answer for programs."""
+    return {
+        "question": answer.question,
+        "status": answer.status,
+        "answer": answer.text,
+        "citations": [
+            {
+                "marker": c.marker,
+                "source": c.source,
+                "title": c.title,
+                "heading": c.heading,
+                "page": c.page,
+                "quote": c.quote,
+                "start": c.start,
+                "end": c.end,
+                "score": c.score,
+            }
+            for c in answer.citations
+        ],
+        "nearest": [{"source": n.source, "title": n.title, "page": n.page} for n in answer.nearest],
+        "reason": answer.reason,
+        "timings": {
+            "retrieve_s": answer.timings.retrieve_s,
+            "first_token_s": answer.timings.first_token_s,
+            "total_s": answer.timings.total_s,
+        },
+        "usage": {
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "cached_tokens": answer.usage.cached_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+        },
+        "model": answer.model,
+    }
+
+
+def read_questions(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows with id and question; a row that has none is named by its line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RagappError(f"The questions in {path} can't be read: {error}.") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json_module.loads(line)
+            yield {"id": str(number), **row, "question": row["question"]}
+        except (ValueError, TypeError, KeyError):
+            raise RagappError(
+                f'Line {number} of {path} is no question; each line should be like {{"id": "1", "question": "…"}}.'
+            ) from None
+
+
+def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
+    """Questions from the terminal or a pipe, one a line, each with those before it as history."""
+    history: list[Answer] = []
+    if sys.stdin.isatty():
+        note("Ask away; an empty line or Ctrl-D ends the conversation.")
+    while (question := _next_question()) is not None:
+        try:
+            if json:
+                answer = app.ask(question, history=history, narrowed=narrowed)
+                out_json(as_json(answer), indent=None)
+            else:
+                answer = _print_stream(app, question, history, narrowed)
+        except BadQuestion as error:
+            note(str(error))
+            continue
+        history.append(answer)
+
+
+def _next_question() -> str | None:
+    if sys.stdin.isatty():
+        print("\n> ", end="", file=sys.stderr, flush=True)  # noqa: T201 - the prompt belongs to the terminal
+    line = sys.stdin.readline()
+    return line.strip() or None
+
+
+def _print_stream(app: RagApp, question: str, history: Any, narrowed: Scope | None) -> Answer:
+    """Print sentences as they come, then what they rest on."""
+    from ragapp.answer.chain import written
+    from ragapp.answer.events import Done, SentenceReady
+
+    answer: Answer | None = None
+    for event in app.stream(question, history=history, narrowed=narrowed):
+        if isinstance(event, SentenceReady):
+            out(written(event.sentence))
+        elif isinstance(event, Done):
+            answer = event.answer
+    if answer is None:
+        raise RagappError("The answer broke off; ask again.")
+    if answer.status == "not_found":
+        out(answer.text)
+        for near in answer.nearest:
+            out(f"  nearest: {near.title} ({place(near.source, near.page)})")
+    else:
+        out("")
+        for citation in answer.citations:
+            out(f"  [{citation.marker}] {_cited(citation)}")
+    return answer
+
+
+def _cited(citation: Citation) -> str:
+    heading = f" - {citation.heading}" if citation.heading and citation.heading != citation.title else ""
+    quote = " ".join(citation.quote.split())
+    shown = quote if len(quote) <= 240 else quote[:239] + "…"
+    return f'{citation.title}{heading} ({place(citation.source, citation.page)})\n      "{shown}"'
+
+
+def place(source: str, page: int | None) -> str:
+    """A source as short as it can be said from here, with its page."""
+    try:
+        short = str(Path(source).relative_to(Path.cwd()))
+    except ValueError:
+        short = source
+    return f"{short}, page {page}" if page is not None else short

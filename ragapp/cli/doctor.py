@@ -1,0 +1,72 @@
+"""ragapp doctor: is everything as it must be, and how to mend what isn't."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from ragapp.cli.options import Data, Json, Profile, Quiet, note, out, out_json, settings
+from ragapp.settings import Settings
+
+
+def doctor(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Run the main job with every outgoing connection refused.")
+    ] = False,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check packages, weights, index, disk, memory and GPU, say how to mend each, and where each setting came from.
+
+    [dim]Example: ragapp doctor --offline[/dim]
+    """
+    chosen = settings(profile, data)
+    given = {name: value for name, value in (("profile", profile), ("data", data)) if value is not None}
+    raise typer.Exit(_offline(chosen, json, quiet) if offline else _checks(chosen, given, json, quiet))
+
+
+def _checks(chosen: Settings, given: dict[str, Any], json: bool, quiet: bool) -> int:
+    from ragapp.doctor.checks import run_checks
+    from ragapp.logs import log_path
+    from ragapp.privacy import keep_in_the_house
+
+    keep_in_the_house(chosen)
+    checks = []
+    for check in run_checks(chosen):
+        checks.append(check)
+        if not json:
+            out(f"{check.state:<8} {check.name}: {check.found}")
+            if check.remedy:
+                out(f"         → {check.remedy}")
+    origins = chosen.origins(given)
+    if json:
+        rows = [{"key": key, "value": str(value), "from": origin} for key, value, origin in origins]
+        out_json({"checks": [asdict(check) for check in checks], "settings": rows, "log": str(log_path(chosen))})
+    elif not quiet:
+        out("\nsettings, and where each came from")
+        for key, value, origin in origins:
+            out(f"  {key} = {value}  ({origin})")
+        out(f"\nlog: {log_path(chosen)}")
+    return 2 if any(check.state == "fault" for check in checks) else 0
+
+
+def _offline(chosen: Settings, json: bool, quiet: bool) -> int:
+    from ragapp.doctor.offline import prove_offline
+
+    proof = prove_offline(chosen, (lambda _: None) if quiet else note)
+    if json:
+        out_json(asdict(proof))
+    else:
+        for line in proof.refused:
+            out(f"refused: {line}")
+        out(f"answer: {proof.answer}")
+        out(
+            "Nothing tried to leave this machine."
+            if not proof.refused
+            else f"{len(proof.refused)} connections were tried and refused; please report this."
+        )
+    return 0 if proof.answered and not proof.refused else 2

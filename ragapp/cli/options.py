@@ -1,0 +1,61 @@
+"""The options that every command takes, and what they make."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragapp.settings import Settings
+
+if TYPE_CHECKING:
+    from ragapp.app import RagApp
+
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", help="Profile by name (laptop, gpu) or YAML file. Environment: RAGAPP_PROFILE."),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder that holds everything ragapp keeps. Environment: RAGAPP_DATA.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")]
+Collection = Annotated[
+    list[str] | None, typer.Option("--collection", help="Only documents of this collection (repeatable).")
+]
+
+
+def settings(profile: str | None, data: Path | None) -> Settings:
+    """Settings from a command's options; what is not given is left to profile and environment."""
+    given: dict[str, Any] = {}
+    if profile is not None:
+        given["profile"] = profile
+    if data is not None:
+        given["data"] = data
+    return Settings(**given)
+
+
+def open_app(profile: str | None, data: Path | None, quiet: bool) -> RagApp:
+    """A RagApp that says on stderr what takes long."""
+    from ragapp.app import RagApp
+
+    return RagApp(settings(profile, data), say=(lambda _: None) if quiet else note)
+
+
+def note(sentence: str) -> None:
+    """Something for the person, not for the pipe."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
+
+
+def out(text: str) -> None:
+    """A line of the result."""
+    print(text, flush=True)  # noqa: T201 - the command line's own voice
+
+
+def out_json(value: Any, *, indent: int | None = 2) -> None:
+    """A result for programs; characters that are no text are escaped, so that any reader can take it."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    out(text.encode("utf-8", "backslashreplace").decode())

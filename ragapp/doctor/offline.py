@@ -1,0 +1,46 @@
+"""The main job with every outgoing connection refused: a document in, a cited answer out."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragapp.app import RagApp, Say
+from ragapp.network import attempts, refuse_outgoing
+from ragapp.settings import Settings
+
+_DOCUMENT = """# Office rules
+
+Effective date: 1 March 2025
+
+## Opening hours
+
+The office opens at 7:30 and closes at 18:45 on working days. The caretaker is Ida Nowak.
+"""
+_QUESTION = "When does the office open?"
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineProof:
+    """What the main job did without a network."""
+
+    answered: bool
+    answer: str
+    refused: tuple[str, ...]
+    """Connections that something tried to make; empty is the proof."""
+
+
+def prove_offline(settings: Settings, say: Say) -> OfflineProof:
+    """Run the main job in a folder of its own with the settings' models. Sockets stay refused in this process."""
+    with tempfile.TemporaryDirectory(prefix="ragapp-offline-") as folder:
+        report = Path(folder) / "refused"
+        document = Path(folder) / "documents" / "office-rules.md"
+        document.parent.mkdir()
+        document.write_text(_DOCUMENT, encoding="utf-8")
+        refuse_outgoing(report)
+        own = settings.model_copy(update={"data": Path(folder) / "data"})
+        with RagApp(own, say=say, models_dir=settings.data / "models") as app:
+            app.ingest(document.parent)
+            answer = app.ask(_QUESTION)
+        return OfflineProof(answer.status == "answered", answer.text, tuple(attempts(report)))

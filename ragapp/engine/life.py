@@ -1,0 +1,140 @@
+"""One start of vLLM, from its first process to the end of its last."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ragapp.engine import launch
+from ragapp.engine.lifeline import Tether
+from ragapp.errors import EngineError, ModelError
+
+_CLOSE_S = 10.0
+_ABORT_S = 2.0
+_SHUTDOWN_S = 5.0
+"""How long vLLM's processes may take to end by themselves; they hold nothing that killing them would lose."""
+_OUTPUT_BYTES = 20_000
+"""How much of the processes' last output is searched for the reason of a failure."""
+
+
+@dataclass(slots=True)
+class Started:
+    """A running AsyncLLM and the loop it lives on; the AsyncLLM is let go of when it has been shut down."""
+
+    llm: Any
+    loop: asyncio.AbstractEventLoop
+    over: asyncio.Event
+    seconds: float
+
+
+class Life:
+    """One start of vLLM, its thread and its processes, until it is ended or dies."""
+
+    def __init__(self, plan: launch.Plan, log_file: Path | None) -> None:
+        self.started: Future[Started] = Future()
+        self._plan = plan
+        self._log = _open_log(log_file)
+        self._log_start = self._log.seek(0, os.SEEK_END)
+        self._tether = Tether(self._log.fileno())
+        self._gave_up = False
+        self._ended = False
+        self._process = os.getpid()
+        self.requests: set[asyncio.Task[None]] = set()
+        """The requests under way; touched on the engine's loop only."""
+        self._thread = threading.Thread(target=self._run, name="ragapp-engine", daemon=True)
+        self._thread.start()
+        atexit.register(self.end)
+
+    def is_running(self) -> bool:
+        return self.started.done() and self.fault() is None
+
+    def fault(self) -> BaseException | None:
+        """What ended this life, or None; asked only once `started` is done."""
+        if error := self.started.exception():
+            return error
+        if (
+            self._ended
+            or self.started.result().llm is None
+            or self.started.result().llm.errored
+            or not self._tether.alive()
+        ):
+            return launch.died(self._output())
+        return None
+
+    def end(self) -> None:
+        """Stop vLLM, kindly if it runs, and leave no process of it behind."""
+        if os.getpid() != self._process:
+            return  # a fork of that process has no part in its engine
+        atexit.unregister(self.end)
+        self._ended = True
+        if self.started.done() and not self.started.exception():
+            started = self.started.result()
+            started.loop.call_soon_threadsafe(started.over.set)
+            self._thread.join(_CLOSE_S)
+        self._tether.cut()
+        self._thread.join(_CLOSE_S)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:  # noqa: BLE001 - carried to those who wait for the start
+            if not self.started.done():
+                self.started.set_exception(error)
+
+    async def _live(self) -> None:
+        begun = time.monotonic()
+        limit = self._plan.engine.start_timeout_s
+        alarm = threading.Timer(limit, self._give_up)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            llm = launch.launch(self._plan, self._tether, self._log)
+        except BaseException as error:
+            self._tether.cut()
+            if isinstance(error, EngineError | ModelError):
+                raise
+            raise launch.failed(error, self._output(), limit if self._gave_up else None) from None
+        finally:
+            alarm.cancel()
+        over = asyncio.Event()
+        started = Started(llm, asyncio.get_running_loop(), over, time.monotonic() - begun)
+        del llm
+        self.started.set_result(started)
+        await over.wait()
+        await self._abort_all()
+        started.llm.shutdown(timeout=_SHUTDOWN_S)
+        # vLLM's own finalizer fails with a traceback when it runs as late as at the interpreter's end
+        started.llm = None
+
+    async def _abort_all(self) -> None:
+        """Cancel the requests that are under way and let each abort itself in vLLM."""
+        requests = list(self.requests)
+        for request in requests:
+            request.cancel()
+        if requests:
+            await asyncio.wait(requests, timeout=_ABORT_S)
+
+    def _give_up(self) -> None:
+        self._gave_up = True
+        self._tether.cut()
+
+    def _output(self) -> bytes:
+        """The last of what vLLM's processes wrote in this life."""
+        size = os.fstat(self._log.fileno()).st_size
+        begin = max(self._log_start, size - _OUTPUT_BYTES)
+        return os.pread(self._log.fileno(), size - begin, begin)
+
+
+def _open_log(path: Path | None) -> IO[bytes]:
+    if path is None:
+        return tempfile.TemporaryFile("a+b")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b")

@@ -1,0 +1,293 @@
+"""The embedded index: Qdrant's own engine in this process, one folder, one owner."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+
+from ragapp.access import Scope
+from ragapp.errors import IndexUnavailable, StorageFull
+from ragapp.index.base import Hit, HybridHits, Point, SparseVector, Vector
+from ragapp.index.graph import build_beside, exchange, mend
+from ragapp.index.owner import Ownership
+from ragapp.index.schema import (
+    BM25,
+    DATETIME_FIELDS,
+    DENSE,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    SEARCH_EF,
+    index_name,
+    rfc3339,
+)
+
+_SPARE_BYTES = 192 << 20
+"""Disk space under which nothing is written. Qdrant Edge writes through mapped files of up to 32 MiB each, and the
+kernel ends a process that writes to a mapped file on a full disk (SIGBUS): the disk must never run full under it."""
+
+_GRAPH_FROM_KB = 10_000
+"""Vectors without a graph, in kB, from which on one is built: 6,600 of 384 dimensions, compared in a millisecond."""
+
+
+def open_edge(data: Path, fingerprint: str, dimensions: int) -> EdgeIndex:
+    """The embedded index of one embedding model below a data folder; made when it isn't there.
+
+    Raises IndexLocked where another process has it, IndexUnavailable where it is damaged or can't be written.
+    """
+    return EdgeIndex(data / "index" / index_name(fingerprint), dimensions)
+
+
+class EdgeIndex:
+    """One shard of Qdrant Edge. Safe to share between threads: calls wait for one another, a few milliseconds.
+
+    Qdrant Edge keeps Python's interpreter lock while it works, so threads gain nothing from running side by side, and
+    the lock here only guards the shard's exchange and close. While `optimize` builds the search graph, searches go on
+    and writes wait for its end. See base.Index for what each method promises.
+    """
+
+    def __init__(self, folder: Path, dimensions: int) -> None:
+        self.folder = folder
+        self.dimensions = dimensions
+        self._lock = threading.RLock()
+        self._writing = threading.RLock()
+        self._shard: Any = None
+        with _in_words(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            self._owner = Ownership.take(folder.with_name(folder.name + ".owner"), folder)
+        try:
+            with _in_words(folder):
+                self._shard = _open(folder, dimensions)
+        except BaseException:
+            self._owner.release()
+            raise
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        if points:
+            _refuse_a_full_disk(self.folder)
+            self._update(edge.UpdateOperation.upsert_points([_edge_point(point) for point in points]))
+
+    def flush(self) -> None:
+        with self._writing:
+            self._call(lambda shard: shard.flush())
+
+    def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
+        visible = _filter(scope)
+        queries = [_nearest(dense.tolist(), DENSE, visible, limit), _nearest(_sparse(sparse), BM25, visible, limit)]
+        near, worded = self._call(lambda shard: shard.query_batch(edge.QueryBatchRequest(queries)))
+        return HybridHits(_hits(near), _hits(worded))
+
+    def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
+        query = _nearest(vector.tolist(), DENSE, _filter(scope), limit, exact=exact)
+        return _hits(self._call(lambda shard: shard.query(query)))
+
+    def chunks(self, document_id: str, revision: int, ordinals: Iterable[int], scope: Scope) -> tuple[Hit, ...]:
+        wanted = sorted(set(ordinals))
+        if not wanted:
+            return ()
+        within = _filter(scope, _is("document_id", document_id), _is("revision", revision), _any("ordinal", wanted))
+        records = self._scroll(within, len(wanted), with_payload=True)
+        return tuple(sorted((Hit(str(r.id), 0.0, r.payload) for r in records), key=lambda hit: hit.payload["ordinal"]))
+
+    def vectors(self, text_hashes: Sequence[str]) -> dict[str, Vector]:
+        found: dict[str, Vector] = {}
+        missing = list(dict.fromkeys(text_hashes))
+        while missing:
+            # many chunks may share one text: each round asks only for the hashes that no round before has brought
+            limit = 2 * len(missing)
+            within = edge.Filter(must=[_any("text_hash", missing)])
+            records = self._scroll(within, limit, with_payload=["text_hash"], with_vector=[DENSE])
+            for record in records:
+                key = record.payload["text_hash"]
+                if key not in found:
+                    found[key] = np.asarray(record.vector[DENSE], np.float32)
+            if len(records) < limit:
+                break
+            missing = [key for key in missing if key not in found]
+        return found
+
+    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
+        within = edge.Filter(must=[_is("document_id", document_id)])
+        self._update(edge.UpdateOperation.set_payload_by_filter(within, {"groups": sorted(groups)}))
+
+    def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
+        kept = None if keep_revision is None else [_is("revision", keep_revision)]
+        within = edge.Filter(must=[_is("document_id", document_id)], must_not=kept)
+        self._update(edge.UpdateOperation.delete_points_by_filter(within))
+
+    def count(self, scope: Scope | None = None) -> int:
+        within = None if scope is None else _filter(scope)
+        return int(self._call(lambda shard: shard.count(edge.CountRequest(exact=True, filter=within))))
+
+    def optimize(self) -> None:
+        with self._writing:
+            if self._call(_without_graph) * self.dimensions * 4 < _GRAPH_FROM_KB * 1024:
+                return
+            self.flush()
+            with _in_words(self.folder):
+                draft = build_beside(self.folder, _SPARE_BYTES)
+            self._call(lambda shard: self._exchange(shard, draft))
+
+    def close(self) -> None:
+        """Let go of the index, after the write that is going on. Closing twice is harmless."""
+        with self._writing, self._lock:
+            if self._shard is not None:
+                self._shard.close()
+                self._shard = None
+                self._owner.release()
+
+    def _update(self, operation: Any) -> None:
+        with self._writing:
+            self._call(lambda shard: shard.update(operation))
+
+    def _exchange(self, shard: Any, draft: Path) -> None:
+        self._shard = None
+        shard.close()
+        try:
+            exchange(self.folder, draft)
+        finally:
+            mend(self.folder)
+            self._shard = edge.EdgeShard.load(str(self.folder))
+
+    def _scroll(self, within: Any, limit: int, **wanted: Any) -> list[Any]:
+        request = edge.ScrollRequest(limit=limit, filter=within, **wanted)
+        records, _ = self._call(lambda shard: shard.scroll(request))
+        return list(records)
+
+    def _call(self, work: Callable[[Any], Any]) -> Any:
+        with self._lock, _in_words(self.folder):
+            if self._shard is None:
+                raise IndexUnavailable(f"The index in {self.folder} was closed; open it again.")
+            return work(self._shard)
+
+
+def _without_graph(shard: Any) -> int:
+    """Chunks that a search must compare one by one. Word weights are indexed as they are written, and counted too."""
+    info = shard.info()
+    return int(2 * info.points_count - info.indexed_vectors_count)
+
+
+def _open(folder: Path, dimensions: int) -> Any:
+    mend(folder)
+    if not folder.exists():
+        _refuse_a_full_disk(folder)
+        # made beside and renamed, so that a crash leaves either no index or a whole one
+        draft = folder.with_name(folder.name + ".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        _create(draft, dimensions).close()
+        draft.rename(folder)
+    return edge.EdgeShard.load(str(folder))
+
+
+def _create(folder: Path, dimensions: int) -> Any:
+    folder.mkdir(parents=True)
+    shard = edge.EdgeShard.create(
+        str(folder),
+        edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)},
+            sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_GRAPH_FROM_KB),
+        ),
+    )
+    # before the first point, so that the search graph is built with links for each field's values
+    kinds = edge.PayloadSchemaType
+    for fields, kind in (
+        (KEYWORD_FIELDS, kinds.Keyword),
+        (INTEGER_FIELDS, kinds.Integer),
+        (DATETIME_FIELDS, kinds.Datetime),
+    ):
+        for field in fields:
+            shard.update(edge.UpdateOperation.create_field_index(field, kind))
+    return shard
+
+
+def _filter(scope: Scope, *more: Any) -> Any:
+    """The one translation of a scope: the groups always, and what was asked for besides."""
+    must = [_any("groups", sorted(scope.groups)), *more]
+    for field, values in (
+        ("collection", scope.collections),
+        ("source", scope.sources),
+        ("file_type", scope.file_types),
+    ):
+        if values:
+            must.append(_any(field, sorted(values)))
+    if scope.since or scope.until:
+        between = edge.RangeDateTime(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
+        must.append(edge.FieldCondition("date", range=between))
+    return edge.Filter(must=must)
+
+
+def _is(field: str, value: str | int) -> Any:
+    return edge.FieldCondition(field, match=edge.MatchValue(value))
+
+
+def _any(field: str, values: list[Any]) -> Any:
+    return edge.FieldCondition(field, match=edge.MatchAny(values))
+
+
+def _nearest(vector: Any, using: str, within: Any, limit: int, *, exact: bool = False) -> Any:
+    return edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(vector, using=using),
+        filter=within,
+        with_payload=True,
+        params=edge.SearchParams(exact=exact, hnsw_ef=SEARCH_EF),
+    )
+
+
+def _sparse(vector: SparseVector) -> Any:
+    return edge.SparseVector(list(vector.indices), list(vector.values))
+
+
+def _edge_point(point: Point) -> Any:
+    vectors = {DENSE: point.dense.tolist(), BM25: _sparse(point.sparse)}
+    return edge.Point(point.id, vectors, dict(point.payload))
+
+
+def _hits(scored: Iterable[Any]) -> tuple[Hit, ...]:
+    return tuple(Hit(str(found.id), float(found.score), found.payload) for found in scored)
+
+
+@contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    """Qdrant Edge and the file system fail with their own errors: say them as ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(_full(folder)) from error
+        raise IndexUnavailable(f"The index in {folder} can't be used: {error.strerror}.") from error
+    except Exception as error:
+        # qdrant_edge raises bare Exception for everything that goes wrong inside it
+        if type(error) is not Exception:
+            raise
+        reason = " ".join(str(error).split())
+        if "No space left" in reason or "os error 28" in reason:
+            raise StorageFull(_full(folder)) from error
+        raise IndexUnavailable(_damaged(folder, reason)) from error
+
+
+def _refuse_a_full_disk(folder: Path) -> None:
+    if shutil.disk_usage(folder.parent).free < _SPARE_BYTES:
+        raise StorageFull(_full(folder))
+
+
+def _full(folder: Path) -> str:
+    return (
+        f"The disk of the index in {folder} is full, or has under {_SPARE_BYTES >> 20} MiB beside what is to be "
+        "written; free some space and run again (what was committed is untouched)."
+    )
+
+
+def _damaged(folder: Path, reason: str) -> str:
+    return (
+        f"The index in {folder} is damaged ({reason[:300]}); put a copy of it back, or move {folder.parent.parent} "
+        "away and ingest again."
+    )

@@ -1,0 +1,91 @@
+"""Building an embedded index's search graph in a process of its own, on a copy.
+
+Qdrant Edge's `optimize()` keeps Python's interpreter lock until it is done (82 s for 100,000 chunks of 384 dimensions
+on two cores): no thread of its process runs meanwhile, no search is answered and Ctrl-C is not heard. So a child does
+it, on a copy of the shard, while the original goes on answering.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from ragapp.errors import IndexUnavailable
+
+_CHILD = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: the thread that made this process waits for it
+if os.getppid() != int(sys.argv[2]):
+    os._exit(1)
+from qdrant_edge import EdgeShard
+shard = EdgeShard.load(sys.argv[1])
+shard.optimize()
+shard.flush()
+shard.close()
+"""
+
+
+def build_beside(folder: Path, spare_bytes: int) -> Path:
+    """Copy a flushed shard that nobody writes to, and build the copy's graph; returns the copy's folder.
+
+    `spare_bytes` of the disk are left free beside the copy and what is built in it. Whatever goes wrong, or Ctrl-C,
+    leaves the shard as it was. Raises OSError (ENOSPC) where there is no room, IndexUnavailable where building fails.
+    """
+    draft = folder.with_name(folder.name + ".graph")
+    shutil.rmtree(draft, ignore_errors=True)
+    size = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+    if shutil.disk_usage(folder).free < 2 * size + spare_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    try:
+        shutil.copytree(folder, draft)
+        _run(draft)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return draft
+
+
+def exchange(folder: Path, draft: Path) -> None:
+    """Put `draft` where `folder` is. A crash half way is mended by `mend`."""
+    os.sync()
+    old = folder.with_name(folder.name + ".old")
+    folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def mend(folder: Path) -> None:
+    """Clear away what a crash in the middle of building or exchanging left."""
+    old = folder.with_name(folder.name + ".old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for left in (old, folder.with_name(folder.name + ".graph")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _run(draft: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(draft), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, said = child.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            child.kill()
+        child.wait()
+        raise
+    if child.returncode:
+        reason = said.strip().rpartition("\n")[2] or f"ended with {child.returncode}"
+        raise IndexUnavailable(
+            f"The search graph of {draft.with_suffix('')} could not be built ({reason[:300]}); searches work without "
+            "it, and the next ingest tries again."
+        )

@@ -1,0 +1,233 @@
+"""The same index on a Qdrant server, through qdrant-client: same point ids, vector names, payload and indexes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import httpx
+import numpy as np
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from ragapp.access import Scope
+from ragapp.errors import IndexUnavailable, StorageFull
+from ragapp.index.base import Hit, HybridHits, Point, SparseVector, Vector
+from ragapp.index.schema import (
+    BM25,
+    DATETIME_FIELDS,
+    DENSE,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    SEARCH_EF,
+    index_name,
+    rfc3339,
+)
+
+_BATCH = 128
+"""Points in one request: a point of 1,024 dimensions is about 30 kB of JSON, and a server refuses above 32 MB."""
+_TIMEOUT_S = 60
+
+T = TypeVar("T")
+
+
+def open_server(url: str, api_key: str | None, fingerprint: str, dimensions: int) -> ServerIndex:
+    """The index of one embedding model on a server; made when it isn't there. Raises IndexUnavailable."""
+    with _in_words(url):
+        # the check only warns, and to stderr; a server that is too old refuses the first request in words
+        client = QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False)
+    return ServerIndex(client, index_name(fingerprint), dimensions)
+
+
+class ServerIndex:
+    """One collection of a Qdrant server. Safe to share between threads; many processes may share the server.
+
+    Writes are acknowledged when they are applied. See base.Index for what each method promises.
+    """
+
+    def __init__(self, client: QdrantClient, name: str, dimensions: int) -> None:
+        self.dimensions = dimensions
+        self._client = client
+        self._name = name
+        self._closed = False
+        self._call(self._make)
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        for first in range(0, len(points), _BATCH):
+            batch = [_server_point(point) for point in points[first : first + _BATCH]]
+            self._call(partial(self._client.upsert, self._name, batch, wait=True))
+
+    def flush(self) -> None:
+        """Nothing to do: a server acknowledges a write after it stands in its write-ahead log."""
+        self._call(lambda: None)
+
+    def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
+        visible = _filter(scope)
+        queries = [_nearest(dense.tolist(), DENSE, visible, limit), _nearest(_sparse(sparse), BM25, visible, limit)]
+        if not sparse.indices:
+            # a question of stop words only has no words to look for
+            queries.pop()
+        found = self._call(lambda: self._client.query_batch_points(self._name, queries))
+        return HybridHits(_hits(found[0].points), _hits(found[1].points) if len(found) > 1 else ())
+
+    def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
+        query = _nearest(vector.tolist(), DENSE, _filter(scope), limit, exact=exact)
+        return _hits(self._call(lambda: self._client.query_batch_points(self._name, [query]))[0].points)
+
+    def chunks(self, document_id: str, revision: int, ordinals: Iterable[int], scope: Scope) -> tuple[Hit, ...]:
+        wanted = sorted(set(ordinals))
+        if not wanted:
+            return ()
+        within = _filter(scope, _is("document_id", document_id), _is("revision", revision), _any("ordinal", wanted))
+        records = self._scroll(within, len(wanted), with_payload=True)
+        hits = (Hit(str(record.id), 0.0, record.payload or {}) for record in records)
+        return tuple(sorted(hits, key=lambda hit: hit.payload["ordinal"]))
+
+    def vectors(self, text_hashes: Sequence[str]) -> dict[str, Vector]:
+        found: dict[str, Vector] = {}
+        missing = list(dict.fromkeys(text_hashes))
+        while missing:
+            # many chunks may share one text: each round asks only for the hashes that no round before has brought
+            limit = 2 * len(missing)
+            within = models.Filter(must=[_any("text_hash", missing)])
+            records = self._scroll(within, limit, with_payload=["text_hash"], with_vectors=[DENSE])
+            for record in records:
+                key = record.payload["text_hash"]
+                if key not in found:
+                    found[key] = np.asarray(record.vector[DENSE], np.float32)
+            if len(records) < limit:
+                break
+            missing = [key for key in missing if key not in found]
+        return found
+
+    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
+        within = models.Filter(must=[_is("document_id", document_id)])
+        self._call(lambda: self._client.set_payload(self._name, {"groups": sorted(groups)}, within, wait=True))
+
+    def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
+        kept = None if keep_revision is None else [_is("revision", keep_revision)]
+        within = models.Filter(must=[_is("document_id", document_id)], must_not=kept)
+        selector = models.FilterSelector(filter=within)
+        self._call(lambda: self._client.delete(self._name, selector, wait=True))
+
+    def count(self, scope: Scope | None = None) -> int:
+        within = None if scope is None else _filter(scope)
+        return self._call(lambda: self._client.count(self._name, within, exact=True)).count
+
+    def optimize(self) -> None:
+        """Wait until the server, which builds the search graph by itself, has done so."""
+        busy = models.CollectionStatus.YELLOW
+        while self._call(lambda: self._client.get_collection(self._name)).status == busy:
+            time.sleep(0.5)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._client.close()
+
+    def _make(self) -> None:
+        if self._client.collection_exists(self._name):
+            return
+        try:
+            self._client.create_collection(
+                self._name,
+                vectors_config={DENSE: models.VectorParams(size=self.dimensions, distance=models.Distance.COSINE)},
+                sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+        except UnexpectedResponse as error:
+            # 409: another process made it in between
+            if error.status_code != 409:
+                raise
+        # before the first point, so that the search graph is built with links for each field's values
+        kinds = models.PayloadSchemaType
+        for fields, kind in (
+            (KEYWORD_FIELDS, kinds.KEYWORD),
+            (INTEGER_FIELDS, kinds.INTEGER),
+            (DATETIME_FIELDS, kinds.DATETIME),
+        ):
+            for field in fields:
+                self._client.create_payload_index(self._name, field, kind, wait=True)
+
+    def _scroll(self, within: models.Filter, limit: int, **wanted: Any) -> list[Any]:
+        records, _ = self._call(lambda: self._client.scroll(self._name, within, limit=limit, **wanted))
+        return list(records)
+
+    def _call(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise IndexUnavailable(f"The index {self._name} was closed; open it again.")
+        with _in_words(self._name):
+            return work()
+
+
+def _filter(scope: Scope, *more: models.Condition) -> models.Filter:
+    """The one translation of a scope: the groups always, and what was asked for besides."""
+    must = [_any("groups", sorted(scope.groups)), *more]
+    for field, values in (
+        ("collection", scope.collections),
+        ("source", scope.sources),
+        ("file_type", scope.file_types),
+    ):
+        if values:
+            must.append(_any(field, sorted(values)))
+    if scope.since or scope.until:
+        between = models.DatetimeRange(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
+        must.append(models.FieldCondition(key="date", range=between))
+    return models.Filter(must=must)
+
+
+def _is(field: str, value: str | int) -> models.Condition:
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _any(field: str, values: list[Any]) -> models.Condition:
+    return models.FieldCondition(key=field, match=models.MatchAny(any=values))
+
+
+def _nearest(vector: Any, using: str, within: models.Filter, limit: int, *, exact: bool = False) -> models.QueryRequest:
+    return models.QueryRequest(
+        query=models.NearestQuery(nearest=vector),
+        using=using,
+        filter=within,
+        limit=limit,
+        with_payload=True,
+        params=models.SearchParams(exact=exact, hnsw_ef=SEARCH_EF),
+    )
+
+
+def _sparse(vector: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
+
+
+def _server_point(point: Point) -> models.PointStruct:
+    vectors: Any = {DENSE: point.dense.tolist(), BM25: _sparse(point.sparse)}
+    return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
+
+
+def _hits(scored: Iterable[Any]) -> tuple[Hit, ...]:
+    return tuple(Hit(str(found.id), float(found.score), found.payload or {}) for found in scored)
+
+
+@contextmanager
+def _in_words(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (ResponseHandlingException, httpx.TransportError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise IndexUnavailable(
+            f"The Qdrant server of the index {where} can't be reached ({reason[:200]}); start it, or check index.url."
+        ) from error
+    except UnexpectedResponse as error:
+        said = (error.content or b"").decode("utf-8", "replace")
+        if "No space left" in said or "disk" in said.lower():
+            raise StorageFull(
+                f"The disk of the Qdrant server of the index {where} is full; free some space."
+            ) from error
+        remedy = "check index.api_key" if error.status_code in (401, 403) else "see the server's log"
+        raise IndexUnavailable(
+            f"The Qdrant server refused a request about the index {where} ({error.status_code} {said[:200]}); {remedy}."
+        ) from error
+    except ApiException as error:
+        raise IndexUnavailable(f"The Qdrant server of the index {where} failed: {error}.") from error

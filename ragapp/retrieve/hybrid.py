@@ -1,0 +1,119 @@
+"""Retrieval: one hybrid query, fused, confirmed by the catalog, shaped into passages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict
+
+from ragapp.access import Scope, scope
+from ragapp.catalog.catalog import Catalog
+from ragapp.embed.dense import DenseEmbedder
+from ragapp.embed.sparse import Bm25
+from ragapp.index.base import Index
+from ragapp.retrieve.context import joined, passage, without_near_duplicates
+from ragapp.retrieve.fuse import FusedHit, fuse
+from ragapp.settings import RetrieveSettings
+from ragapp.types import Passage, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What retrieval found for one question.
+
+    `candidates` are all confirmed chunks of both branches, best first, as the judge of evidence needs them;
+    `passages` are what may go to a reader.
+    """
+
+    query: str
+    passages: tuple[Passage, ...]
+    candidates: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The parts that a search needs, handed in once."""
+
+    index: Index
+    catalog: Catalog
+    dense: DenseEmbedder
+    bm25: Bm25
+    settings: RetrieveSettings
+
+    def search(
+        self, query: str, principal: Principal, narrowed: Scope | None = None, limit: int | None = None
+    ) -> Retrieved:
+        """Passages that `principal` may see, best first, at most `limit`.
+
+        `narrowed` may only narrow by collection, source, time or file type; its groups are never taken.
+        """
+        within = _scope(principal, narrowed)
+        hits = self.index.hybrid(
+            self.dense.encode_query(query), self.bm25.encode_query(query), within, self.settings.candidates
+        )
+        candidates = [passage(hit) for hit in self._confirmed(fuse(hits, self.settings.candidates), principal)]
+        chosen = without_near_duplicates(candidates)[: limit or self.settings.limit]
+        return Retrieved(query, tuple(joined(chosen)), tuple(candidates))
+
+    def _confirmed(self, hits: list[FusedHit], principal: Principal) -> list[FusedHit]:
+        """Only hits whose document is live at that revision and visible, by one look into the catalog."""
+        wanted = {(hit.payload["document_id"], hit.payload["revision"]) for hit in hits}
+        live = self.catalog.confirm(wanted, principal)
+        return [hit for hit in hits if (hit.payload["document_id"], hit.payload["revision"]) in live]
+
+
+def _scope(principal: Principal, narrowed: Scope | None) -> Scope:
+    if narrowed is None:
+        return scope(principal)
+    return scope(
+        principal,
+        collections=narrowed.collections,
+        sources=narrowed.sources,
+        file_types=narrowed.file_types,
+        since=narrowed.since,
+        until=narrowed.until,
+    )
+
+
+class HybridRetriever(BaseRetriever):
+    """LangChain's face of retrieval, bound to one principal when it is built."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    search: Callable[..., Retrieved]
+    """`Retrieval.search`, or a stage in its place."""
+    principal: Principal
+    narrowed: Scope | None = None
+    k: int | None = None
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        found = self.search(query, self.principal, self.narrowed, kwargs.get("k") or self.k)
+        return [as_langchain(item) for item in found.passages]
+
+
+def as_langchain(found: Passage) -> Document:
+    """A passage as a LangChain document; the metadata has the names of `ragapp search --json`."""
+    return Document(
+        id=f"{found.document_id}:{found.revision}:{found.ordinals[0] if found.ordinals else found.start}",
+        page_content=found.text,
+        metadata={
+            "source": found.source,
+            "title": found.title,
+            "heading": found.heading,
+            "page": found.page,
+            "start": found.start,
+            "end": found.end,
+            "score": found.score,
+            "ranks": {stage: score.rank for stage, score in found.scores.items()},
+            "document_id": found.document_id,
+            "revision": found.revision,
+            "collection": found.collection,
+        },
+    )

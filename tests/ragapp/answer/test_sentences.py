@@ -1,0 +1,53 @@
+"""Sentences of passages keep their spans; sentences of a stream come as soon as they are complete, whole."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragapp.answer.sentences import SentenceStream, spans
+
+
+def cut(text: str) -> list[str]:
+    return [text[start:end] for start, end in spans(text)]
+
+
+def test_full_stops_that_end_nothing() -> None:
+    assert cut("Dr. Nowak pays 3.5 EUR, e.g. for tea. She is from St. Gallen.") == [
+        "Dr. Nowak pays 3.5 EUR, e.g. for tea.",
+        "She is from St. Gallen.",
+    ]
+
+
+def test_lines_are_sentences_of_their_own() -> None:
+    assert cut("Product: A | Price: 3\nProduct: B | Price: 4") == ["Product: A | Price: 3", "Product: B | Price: 4"]
+
+
+def test_markers_stay_with_their_sentence() -> None:
+    assert cut("It opens at 7:30. [1] It closes late [2, 3].") == ["It opens at 7:30. [1]", "It closes late [2, 3]."]
+
+
+def test_a_stream_gives_the_same_sentences_however_it_is_cut() -> None:
+    text = "It opens at 7:30 [1]. Dr. Nowak has the key. [2] Ask her"
+    stream = SentenceStream()
+    whole = [sentence for letter in text for sentence in stream.feed(letter)] + [stream.rest()]
+    assert whole == ["It opens at 7:30 [1].", "Dr. Nowak has the key. [2]", "Ask her"]
+
+
+@given(st.text(alphabet="ab1 .!?\n[]", max_size=80), st.lists(st.integers(1, 7), min_size=1, max_size=80))
+def test_a_stream_loses_no_character(text: str, sizes: list[int]) -> None:
+    stream, given_back, position = SentenceStream(), [], 0
+    for size in sizes * 80:
+        if position >= len(text):
+            break
+        given_back += stream.feed(text[position : position + size])
+        position += size
+    given_back.append(stream.rest())
+    assert "".join("".join(given_back).split()) == "".join(text.split())
+
+
+@given(st.text(max_size=200))
+def test_spans_hold_every_character_once_and_in_order(text: str) -> None:
+    found = spans(text)
+    assert all(one[1] <= other[0] for one, other in pairwise(found))
+    assert "".join("".join(text[start:end] for start, end in found).split()) == "".join(text.split())

@@ -1,0 +1,52 @@
+"""What of a text can be compared: numbers in one spelling, names only where capitals mean something."""
+
+import pytest
+
+from ragapp.answer.words import counted, names, numbers, words
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1,200.50", "1200.5"),
+        ("1.200,50", "1200.5"),
+        ("1 200,50", "1200.5"),
+        ("1'200", "1200"),
+        ("1,200", "1200"),
+        ("1.200.000", "1200000"),
+        ("12.50", "12.5"),
+        ("12,5", "12.5"),
+        ("0.5", "0.5"),
+        ("007", "7"),
+        ("24", "24"),
+    ],
+)
+def test_a_number_is_the_same_in_every_spelling(written: str, meant: str) -> None:
+    assert numbers(f"It costs {written} in all") == {meant}
+
+
+def test_number_words_count_only_where_they_are_counts() -> None:
+    assert numbers("two weeks and zwölf Tage", spelled=True) == {"2", "12"}
+    assert counted("one of the two rules") == {"2"}
+
+
+def test_names_are_capitals_inside_a_sentence() -> None:
+    assert names("The caretaker is Ida Nowak of Gdansk.") == {"ida", "nowak", "gdansk"}
+    assert names("Caretakers are helpful. Everybody is.") == frozenset()
+
+
+def test_capitals_say_nothing_in_german_or_in_headlines() -> None:
+    assert names("Die Mitarbeiter erhalten für Reisen nach Polen den Satz der Firma") == frozenset()
+    assert names("The Annual Report Of The Whole Company") == frozenset()
+
+
+def test_words_keep_hyphens_and_apostrophes() -> None:
+    assert words("The on-call engineer's rota, e-mail 24/7") == [
+        "the",
+        "on-call",
+        "engineer's",
+        "rota",
+        "e-mail",
+        "24",
+        "7",
+    ]

@@ -1,0 +1,131 @@
+"""Databases of other versions: older ones are copied and migrated, newer ones refused untouched."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from ragapp.catalog.catalog import FILE_NAME, Catalog
+from ragapp.catalog.migrate import MIGRATIONS, Migrations
+from ragapp.catalog.tables import Table
+from ragapp.errors import CatalogError
+
+NEXT = '''"""A version to come."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    op.add_column("collections", sa.Column("colour", sa.Text))
+'''
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Migrations:
+    """Our migrations and one more, as the next release would have."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS.folder, folder)
+    (folder / "versions" / "9999_next.py").write_text(NEXT.format(head=MIGRATIONS.head))
+    return Migrations(folder, (*MIGRATIONS.versions, "9999"))
+
+
+def columns(path: Path, table: str) -> set[str]:
+    with sqlite3.connect(path) as database:
+        return {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+
+
+def test_the_known_versions_are_the_scripts_in_order() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS.folder))
+    scripts = ScriptDirectory.from_config(config)
+    assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == MIGRATIONS.versions
+
+
+def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    Catalog.open(tmp_path).close()
+    engine = create_engine(f"sqlite:///{tmp_path / FILE_NAME}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        assert "alembic_version" in inspect(connection).get_table_names()
+    engine.dispose()
+
+
+def test_an_older_database_is_copied_and_migrated_with_all_it_holds(tmp_path: Path, later: Migrations) -> None:
+    old = Catalog.open(tmp_path / "data")
+    old.record_failure("default", "a.md", "is empty")
+    new = Catalog.open(tmp_path / "data", later)
+    assert [document.source for document in new.documents()] == ["a.md"]
+    old.close()
+    new.close()
+    assert "colour" in columns(tmp_path / "data" / FILE_NAME, "collections")
+    copy = tmp_path / "data" / f"{FILE_NAME}.{MIGRATIONS.head}.bak"
+    assert "colour" not in columns(copy, "collections")
+    with sqlite3.connect(copy) as database:
+        assert database.execute("SELECT source FROM documents").fetchall() == [("a.md",)]
+
+
+def test_a_newer_database_is_refused_and_untouched(tmp_path: Path, later: Migrations) -> None:
+    Catalog.open(tmp_path / "data", later).close()
+    before = (tmp_path / "data" / FILE_NAME).read_bytes()
+    with pytest.raises(CatalogError, match=r"written by a newer version of ragapp .* update ragapp"):
+        Catalog.open(tmp_path / "data")
+    assert (tmp_path / "data" / FILE_NAME).read_bytes() == before
+
+
+def test_a_migration_that_fails_leaves_the_old_version(tmp_path: Path, later: Migrations) -> None:
+    Catalog.open(tmp_path / "data").close()
+    script = later.folder / "versions" / "9999_next.py"
+    script.write_text(script.read_text() + "    raise RuntimeError('half way')\n")
+    with pytest.raises(RuntimeError, match="half way"):
+        Catalog.open(tmp_path / "data", later)
+    assert "colour" not in columns(tmp_path / "data" / FILE_NAME, "collections")
+    Catalog.open(tmp_path / "data").close()
+
+
+def test_two_processes_that_open_a_new_folder_at_once_both_succeed(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib\n"
+        "from ragapp.catalog.catalog import Catalog\n"
+        "print(Catalog.open(pathlib.Path(sys.argv[1])).totals().documents)\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=60)[0].strip() for process in processes] == ["0", "0", "0"]
+
+
+def test_opening_what_is_up_to_date_loads_no_alembic(tmp_path: Path) -> None:
+    Catalog.open(tmp_path).close()
+    script = (
+        "import sys, pathlib\n"
+        "from ragapp.catalog.catalog import Catalog\n"
+        "Catalog.open(pathlib.Path(sys.argv[1])).totals()\n"
+        "print(sorted({'alembic', 'torch', 'qdrant_client', 'langchain_core'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_data_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "100% strange? #name & more"
+    Catalog.open(folder).close()
+    assert (folder / FILE_NAME).exists()

@@ -1,0 +1,98 @@
+"""ragapp ingest: what is said, in text and in JSON, and the exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+
+def test_a_folder_is_taken_in_and_a_second_time_left_alone(run: Run, documents: Path) -> None:
+    first = run("ingest", documents, "--json").json
+    assert (first["added"], first["failed"], first["unchanged"]) == (3, [], 0)
+    assert first["chunks"] >= 3
+    again = run("ingest", documents)
+    assert again.code == 0
+    assert again.out.startswith("0 added, 0 changed, 3 unchanged, 0 failed; 0 chunks")
+
+
+def test_a_changed_file_is_renewed_and_only_its_new_text_embedded(run: Run, documents: Path) -> None:
+    (documents / "long.md").write_text("# A\n\nThe first part stays.\n\n# B\n\nThe second part changes.\n")
+    run("ingest", documents)
+    (documents / "long.md").write_text("# A\n\nThe first part stays.\n\n# B\n\nThe second part is new.\n")
+    report = run("ingest", documents, "--json").json
+    assert (report["changed"], report["unchanged"], report["embedded"]) == (1, 3, 1)
+    found = run("search", "second part", "--json").json["passages"]
+    assert any("is new" in p["text"] for p in found)
+    assert not any("changes" in p["text"] for p in found)
+
+
+def test_a_file_that_can_not_be_read_is_one_line_and_the_run_goes_on(run: Run, documents: Path) -> None:
+    (documents / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (documents / "empty.txt").write_bytes(b"")
+    (documents / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    ran = run("ingest", documents)
+    assert ran.code == 1
+    for name in ("broken.pdf", "empty.txt", "picture.png"):
+        assert len([line for line in ran.err.splitlines() if line.startswith("failed") and name in line]) == 1
+    assert run("search", "caretaker", "--json").json["passages"]
+
+
+def test_a_new_version_that_can_not_be_read_hides_nothing(run: Run, documents: Path) -> None:
+    run("ingest", documents)
+    (documents / "office.md").write_bytes(b"")
+    assert run("ingest", documents).code == 1
+    assert "7:30" in run("search", "When does the office open?").out
+
+
+def test_hidden_files_are_named_not_taken(run: Run, documents: Path) -> None:
+    (documents / ".hidden.md").write_text("# No")
+    ran = run("ingest", documents)
+    assert ran.code == 0
+    assert "skipped" in ran.err
+    assert ".hidden.md: hidden" in ran.err
+
+
+@pytest.mark.parametrize("name", ["new\nline.md", "smile 😀.md"])
+def test_names_of_any_kind_stay_on_one_line(run: Run, documents: Path, name: str) -> None:
+    (documents / name).write_text("# Odd name\n\nThe odd file speaks of zebras.")
+    assert run("ingest", documents).code == 0
+    assert "zebras" in run("search", "zebras", "--json").json["passages"][0]["text"]
+
+
+def test_a_path_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    ran = run("ingest", tmp_path / "nowhere")
+    assert (ran.code, ran.out) == (2, "")
+    assert "There is no file or folder" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = run("ingest", tmp_path / "empty")
+    assert ran.code == 2
+    assert "nothing to ingest" in ran.err
+
+
+def test_nothing_readable(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.bin").write_bytes(bytes(range(256)))
+    assert run("ingest", tmp_path / "in").code == 2
+
+
+def test_quiet_says_only_the_result(run: Run, documents: Path) -> None:
+    ran = run("ingest", documents, "--quiet")
+    assert ran.err == ""
+    assert ran.out.count("\n") == 1
+
+
+def test_groups_keep_documents_from_those_outside(run: Run, documents: Path) -> None:
+    run("ingest", documents, "--groups", "board, audit")
+    assert run("search", "caretaker", "--json").json["passages"] == []
+
+
+def test_collections_narrow_a_search(run: Run, documents: Path) -> None:
+    run("ingest", documents / "office.md", "--collection", "house")
+    run("ingest", documents / "travel.txt", "--collection", "travel")
+    found = run("search", "London hotels and the caretaker", "--collection", "house", "--json").json["passages"]
+    assert {Path(p["source"]).name for p in found} == {"office.md"}

