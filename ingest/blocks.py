@@ -42,6 +42,8 @@ class Draft:
     page_sizes: tuple[tuple[float, float], ...] = ()
     dated: datetime | None = None
     notes: tuple[str, ...] = ()
+    titled_parts: bool = False
+    """The first heading names a part, such as a sheet, and not the whole."""
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")

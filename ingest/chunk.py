@@ -178,7 +178,7 @@ class _Counter:
 
 
 def _packed(pieces: Sequence[Piece], room: int, counter: _Counter) -> list[list[Piece]]:
-    """Pieces in order in groups of at most `room` tokens. What doesn't fit whole into a chunk goes into it in parts; what
+    """Pieces in order in groups of at most `room` tokens. What doesn't fit whole into any chunk goes on in parts; what
     only misses the rest of one starts the next, unless that would leave a heading alone or a chunk nearly empty."""
     groups: list[list[Piece]] = []
     group: list[Piece] = []

@@ -34,37 +34,44 @@ _DAY_FIRST = (
 _MONTH_FIRST = rf"(?P<m3>{_MONTH})\.?\s+(?P<d3>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y3>\d{{4}})"
 _DOTTED = r"(?P<d4>\d{1,2})\.(?P<m4>\d{1,2})\.(?P<y4>\d{4})"
 _MONTH_ONLY = (
-    rf"(?P<y5>\d{{4}})-(?P<m5>\d{{2}})(?![\d-])|(?P<m6>\d{{2}})/(?P<y6>\d{{4}})|(?P<m7>{_MONTH})\.?\s+(?P<y7>\d{{4}})"
+    rf"(?P<y5>\d{{4}})-(?P<m5>\d{{2}})(?![\d-])|(?P<m6>\d{{2}})/(?P<y6>\d{{4}})|"
+    rf"(?P<m7>{_MONTH})\.?\s+(?P<y7>\d{{4}})"
 )
 _DATE = re.compile(
     rf"(?<![\w./-])(?:{_ISO}|{_DAY_FIRST}|{_MONTH_FIRST}|{_DOTTED}|{_MONTH_ONLY})(?![\d/])", re.IGNORECASE
 )
 _LABEL = re.compile(
-    r"(?:^\W*|[,;(]\s+)(?:(?:document|issue|report|revision|publication|release|policy|meeting)?\s*date(?!\s+of\s+(?:birth|hire|entry|delivery|death)|\w)(?:\s+of\s+(?:issue|publication|"
-    r"the\s+meeting))?|dated|effective(?:\s+(?:date|from|as\s+of))?|valid\s+from|in\s+force\s+(?:from|since)|"
-    r"(?:last\s+)?(?:updated|revised|modified|reviewed)(?:\s+on)?|published(?:\s+on)?|issued(?:\s+on)?|as\s+of|"
+    r"(?:^\W*|[.,;(]\s+)(?:(?:document|issue|report|revision|publication|release|policy|meeting)?\s*"
+    r"date(?:\s+of\s+(?:issue|publication|signature|report|the\s+meeting)|(?!\s+of\b))|dated|"
+    r"effective(?:\s+(?:date|from|as\s+of))?|valid\s+from|in\s+force\s+(?:from|since)|"
+    r"(?:last\s+)?(?:updated|revised|modified|reviewed)(?:\s+on)?|published(?:\s+on)?|issued(?:\s+on)?|(?:as|state)\s+(?:of|at)|"
     r"version|edition|revision|rev\.?|release|stand|datum|ausgabe|gültig\s+ab|gueltig\s+ab|in\s+kraft\s+(?:seit|ab)|"
     r"fassung(?:\s+vom)?|erstellt\s+am|fecha|vigente\s+desde|date\s+d['’]effet|mise\s+à\s+jour|data|ingangsdatum|versie)"
     r"\b",
     re.IGNORECASE,
 )
-_NEAR_TOP = 2500
+_NEAR_TOP = 1200
 """Characters from the top in which a document states its own date."""
-_NEAR_LABEL = 32
-"""Characters between a label and the end of its date; further away stands another matter's date."""
+_NEAR_LABEL = 18
+"""Characters between a label and its date; further away stands another matter's date."""
+_SHORT = 140
+"""Characters; in a longer clause only a label at its start counts, as others belong to a sentence about something."""
 _CLAUSE = re.compile(r"\s*[|;·•–—]\s*|(?<=[^\d\s])\.\s+(?=[A-Z])|\t")
 
 
 def own_date(text: str) -> datetime | None:
     """The first date near the top that a label announces: "Effective date: 1 March 2024", "Stand: 01.03.2024".
 
-    Midnight UTC, the month's first day where only a month is given; None where no line says so, or where day and month could be confused (03/04/2024).
+    Midnight UTC, the month's first day where only a month is given; None where no line says so, or where day and month
+    could be confused (03/04/2024).
     """
     for line in text[:_NEAR_TOP].split("\n"):
         for clause in _CLAUSE.split(line):
             for label in _LABEL.finditer(clause):
-                found = _DATE.search(clause, label.end(), label.end() + _NEAR_LABEL)
-                if found and (moment := _moment(found)):
+                if label.start() and len(clause) > _SHORT:
+                    break
+                found = _DATE.search(clause, label.end())
+                if found and found.start() - label.end() <= _NEAR_LABEL and (moment := _moment(found)):
                     return moment
     return None
 

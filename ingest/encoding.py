@@ -29,6 +29,8 @@ def decode(raw: bytes, *, declared: bool = False) -> str:
     Raises Unreadable for bytes that are no text in any encoding.
     """
     for name in _candidates(raw, declared):
+        if name == "utf-8" and raw[:_SAMPLE].count(0) > len(raw[:_SAMPLE]) // 100:
+            break
         try:
             return _mended(raw.decode(name))
         except (UnicodeDecodeError, LookupError):

@@ -80,10 +80,35 @@ def sniff(head: bytes, file: BinaryIO) -> str | None:
     return next((kind for mark, kind in _BINARIES if head.startswith(mark)), None)
 
 
+def kind_of_text(head: bytes, promised: str | None) -> str | None:
+    """The format that a text shows by its first bytes, where its name promises something else or nothing: a mail, or
+    what a text file with the name of a binary format holds. None for what is no text."""
+    if promised in (None, "txt") and looks_like_mail(head):
+        return "eml"
+    if promised is None or promised in TEXTUAL or b"\x00" in head or not _is_utf8(head):
+        return None
+    if promised == "eml" or looks_like_mail(head):
+        return "eml"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "html"
+    return "xml" if start.startswith(b"<?xml") else "txt"
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return False
+        text = head[: error.start].decode("utf-8")
+    return sum(character.isprintable() or character.isspace() for character in text) > 0.95 * len(text)
+
+
 def looks_like_mail(head: bytes) -> bool:
     """Whether a text begins with the headers of an e-mail."""
     found = _MAIL_HEAD.match(head)
-    return bool(found) and len(set(_MAIL_NAMES.findall(found.group().lower()))) >= 3 if found else False
+    return found is not None and len(set(_MAIL_NAMES.findall(found.group().lower()))) >= 3
 
 
 def _zip_kind(file: BinaryIO) -> str | None:

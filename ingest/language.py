@@ -7,7 +7,7 @@ from collections import Counter
 
 _STOP_WORDS = {
     "en": "the of and to in is that for it with as was on are this be by from or have not you which will at",
-    "de": "der die und das ist nicht ein eine den von zu mit sich auf für im dem des auch werden wird sind oder bei als",
+    "de": "der die und das ist nicht ein eine den von zu mit sich auf für im dem des auch werden wird sind oder bei",
     "fr": "le la les et des est une dans que qui pour pas sur au avec ce il sont du par plus ou aux cette être nous",
     "es": "el los las que y en una por con para es del se como más pero sus al lo esta este son o su fue",
     "it": "il di che è la per un una non con del della sono gli nel alla dei da anche come più le si delle questo",

@@ -1,6 +1,6 @@
 """E-mail: the few headers that a reader looks at, then the body; attachments are named, not opened.
 
-unstructured's partitioners leave sender, recipients and subject out of the text and raise on pictures that are attached.
+unstructured's partitioners leave sender and recipients out of the text and raise on pictures that are attached.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from ingest.blocks import Block, Draft, block, one_line
 from ingest.encoding import decode
 from ingest.markup import read_html
 from ingest.text import read_text
+from ragapp.errors import Unreadable
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
 
-def read_eml(raw: bytes) -> Draft:
-    """Blocks of an .eml file; its title is the subject, its date the Date header."""
+def read_eml(raw: bytes, limit: int) -> Draft:
+    """Blocks of an .eml file; its title is the subject, its date the Date header. Raises Unreadable for a body of more
+    than `limit` bytes."""
     message = BytesParser(policy=policy.default).parsebytes(_as_ascii_headers(raw))
     headers = {name: one_line(value) for name in _HEADERS if (value := _header(message, name))}
+    if any(len(part.get_payload()) > 2 * limit for part in _text_parts(message, choose=False)):
+        raise Unreadable(f"holds more than {limit / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
     bodies = list(_bodies(message))
     names = [name for part in message.walk() if (name := part.get_filename())]
     return _mail(headers, bodies, names, _date(_header(message, "Date")))
@@ -52,16 +56,16 @@ def _bodies(message: EmailMessage) -> Iterator[Draft]:
             yield draft
 
 
-def _text_parts(part: EmailMessage) -> Iterator[EmailMessage]:
+def _text_parts(part: EmailMessage, *, choose: bool = True) -> Iterator[EmailMessage]:
     kind = part.get_content_type()
-    if kind == "multipart/alternative":
+    if kind == "multipart/alternative" and choose:
         options = [list(_text_parts(option)) for option in part.iter_parts() if isinstance(option, EmailMessage)]
         full = [found for found in options if any(_part(one).blocks for one in found)]
         yield from full[-1] if full else []
     elif part.is_multipart():
         for inner in part.iter_parts() if part.get_content_maintype() == "multipart" else part.iter_attachments():
             if isinstance(inner, EmailMessage):
-                yield from _text_parts(inner)
+                yield from _text_parts(inner, choose=choose)
     elif kind in ("text/plain", "text/html") and not (part.is_attachment() or part.get_filename()):
         yield part
 

@@ -20,9 +20,9 @@ _FIELD = re.compile(r"^([A-Za-z_-]+)[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)")
 _BLOCK_TAGS = frozenset(
     "address article aside blockquote body br button caption center col colgroup dd details div dl dt fieldset "
-    "figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html iframe input legend li link main menu meta nav "
-    "noscript object ol optgroup option p picture pre script section select source style summary svg table tbody td "
-    "template textarea tfoot th thead title tr track ul video".split()
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html iframe input legend li link main menu meta "
+    "nav noscript object ol optgroup option p picture pre script section select source style summary svg table "
+    "tbody td template textarea tfoot th thead title tr track ul video".split()
 )
 _LARGEST = 8 << 20
 """Characters; beyond this a file is a log or a dump, and is read as plain text in a fraction of the time."""
@@ -34,7 +34,10 @@ def read_markdown(text: str) -> Draft:
     if len(text) > _LARGEST:
         return replace(read_text(text), notes=("read as plain text, since it is too large for Markdown",))
     matter = _FRONT_MATTER.match(text)
-    draft = read_html(_rendered(text[matter.end() :] if matter else text))
+    body = text[matter.end() :] if matter else text
+    draft = read_html(_rendered(body))
+    if not draft.blocks:
+        draft = read_text(body)
     if not matter:
         return replace(draft, title="")
     fields = {name.lower(): value.strip("\"'") for name, value in _FIELD.findall(matter.group(1))}

@@ -13,6 +13,7 @@ from typing import Any
 from ingest.blocks import Block, Draft, block, clean, one_line
 from ingest.htmltables import is_data_table, table_rows
 from ingest.tables import table_blocks
+from ingest.text import read_text
 from ragapp.types import ElementKind
 
 INLINE = frozenset(
@@ -22,17 +23,22 @@ INLINE = frozenset(
 _SKIPPED = frozenset("script style noscript template head svg iframe object embed canvas audio video select".split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+_UNSHOWN = re.compile(r"<(script|style|title|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _BREAK = "\x0b"
 _BULLETS = frozenset("•·◦▪‣●○■□–-*")
 
 
 def read_html(text: str) -> Draft:
-    """Blocks of a page: headings with their levels, lists, tables by rows, code verbatim; hidden parts left out."""
+    """Blocks of a page: headings with their levels, lists, tables by rows, code verbatim; hidden parts left out.
+
+    What the parser can't make a tree of (nested thousands deep) is read as text without its tags.
+    """
     root = _tree(text)
-    if root is None:
-        return Draft(())
     walker = _Walker()
-    blocks = tuple(walker.walk(root))
+    blocks = tuple(walker.walk(root)) if root is not None else ()
+    if root is None or (not blocks and not walker.hid_text):
+        return read_text(_TAG.sub(" ", _UNSHOWN.sub(" ", text)))
     title = root.find(".//head/title")
     notes = ("hidden parts of the page were left out",) if walker.hid_text else ()
     return Draft(blocks, _flat("".join(title.itertext())) if title is not None else "", notes=notes)
@@ -97,8 +103,10 @@ class _Walker:
             yield from self._flush()
             if tag in _HEADINGS:
                 self._context.append(("title", _HEADINGS[tag]))
+            elif tag == "nav":
+                self._context.append(("note", 0))
             elif tag == "li":
-                self._context.append(("list_item", 0))
+                self._context.append(("note" if self._context[-1][0] == "note" else "list_item", 0))
                 self._prefix = self._number(element)
         if element.text:
             self._gathered.append(element.text)
@@ -107,7 +115,7 @@ class _Walker:
         if tag in INLINE or tag == "br":
             return
         yield from self._flush()
-        if tag in _HEADINGS or tag == "li":
+        if tag in _HEADINGS or tag in ("li", "nav"):
             self._context.pop()
 
     def _whole(self, tag: str, element: Any) -> Iterator[Block]:

@@ -35,7 +35,7 @@ def read_docx(file: BinaryIO) -> Draft:
     notes = tuple(_notes(document))
     whole = io.BytesIO()
     document.save(whole)
-    elements = partition_docx(file=whole, infer_table_structure=True, include_page_breaks=False)
+    elements = partition_docx(file=whole, infer_table_structure=True, include_page_breaks=False, languages=[""])
     blocks = [*blocks_of(elements, lambda element: (element.metadata.category_depth or 0) + 1), *notes]
     if not any(b.kind == "title" for b in blocks):
         bold = {element.text.strip() for element in elements if _all_bold(element)}
@@ -118,7 +118,7 @@ def read_pptx(file: BinaryIO) -> Draft:
     presentation = pptx.Presentation(file)
     extras = {number: tuple(_beside(slide, number)) for number, slide in enumerate(presentation.slides, start=1)}
     file.seek(0)
-    elements = partition_pptx(file=file, infer_table_structure=True, include_page_breaks=False)
+    elements = partition_pptx(file=file, infer_table_structure=True, include_page_breaks=False, languages=[""])
     titles = _slide_titles(elements)
     main = tuple(blocks_of(elements, lambda element: 2 if id(element) in titles else 0))
     by_slide = {page: tuple(group) for page, group in groupby(main, key=lambda b: b.page)}

@@ -25,9 +25,13 @@ PARSER_VERSION = "1"
 _HEAD = 1 << 16
 _MARKUP_FACTOR = 4
 """How much larger than its text a file of markup may be: tags, scripts, pictures in base64."""
+_MAIL_FACTOR = 8
+"""How much larger than its text a mail may be: attachments."""
 _ZIP_FACTOR = 8
 """How much larger than its text the unpacked XML of an Office file may be."""
 _LONGEST_NAME = 120
+_SECTION = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?\s")
+_TAGS = re.compile(rb"<[^>]*>")
 
 
 def parse(path: Path, *, name: str | None = None, max_text_bytes: int) -> Extracted:
@@ -39,7 +43,7 @@ def parse(path: Path, *, name: str | None = None, max_text_bytes: int) -> Extrac
     shown = name or path.name
     with path.open("rb") as file:
         kind, notes = _kind(file, shown)
-        draft = _read(kind, file, path, max_text_bytes)
+        draft = _read(kind, file, max_text_bytes)
     draft = replace(draft, notes=(*notes, *draft.notes))
     return _extracted(draft, shown, max_text_bytes)
 
@@ -47,54 +51,55 @@ def parse(path: Path, *, name: str | None = None, max_text_bytes: int) -> Extrac
 def _kind(file: BinaryIO, name: str) -> tuple[str, tuple[str, ...]]:
     """The format to read it as, and a note where that is not what the name says."""
     head = file.read(_HEAD)
-    if not head.strip(b"\x00 \t\r\n\x0b\x0c\xef\xbb\xbf"):
-        if not head or os.fstat(file.fileno()).st_size <= len(head):
-            raise Unreadable("is empty" if not head else "holds nothing but white space")
+    blank = not head.strip(b"\x00 \t\r\n\x0b\x0c\xef\xbb\xbf")
+    if blank and os.fstat(file.fileno()).st_size <= len(head):
+        raise Unreadable("holds nothing but white space" if head else "is empty")
     promised = formats.format_of_name(name)
     found = formats.sniff(head, file)
-    extension = PurePath(name).suffix.lower()
     if found == formats.ENCRYPTED_OFFICE:
         raise Unreadable("is encrypted with a password; save it without one")
-    if found is not None and found.startswith("a"):
-        raise Unreadable(f"is {found}, which is not read" + (f", although it is named {extension}" if promised else ""))
+    if found is not None and found not in _READERS:
+        raise Unreadable(f"is {found}, which is not read")
+    extension = PurePath(name).suffix.lower()
+    if found is None:
+        found = formats.kind_of_text(head, promised)
     if found is None and promised is None:
         raise Unreadable(
             f"has the format {extension}, which is not read" if extension else "has no extension that tells its format"
         )
-    if found is not None and found != promised:
-        return found, (f"is a {found} file although its name ends in {extension or 'nothing'}",)
-    assert promised is not None
-    if found is None and promised not in formats.TEXTUAL and promised != "eml":
+    if found is None and promised is not None and promised not in (*formats.TEXTUAL, "eml"):
         raise Unreadable(_not_what_it_says(promised, head))
-    if promised == "txt" and formats.looks_like_mail(head):
-        return "eml", ()
-    return promised, ()
+    kind = found or promised or ""
+    if kind == promised or (kind == "eml" and promised == "txt"):
+        return kind, ()
+    return kind, (f"is {kind.upper()} although its name {f'ends in {extension}' if extension else 'says nothing'}",)
 
 
 def _not_what_it_says(promised: str, head: bytes) -> str:
     if promised in ("docx", "pptx", "xlsx", "epub", "odt") and head.startswith(b"PK"):
         return f"is damaged or cut off: not a whole {promised} file"
-    return f"is not a {promised} file, although it is named so"
+    return f"is not {promised.upper()}, although it is named so"
 
 
-def _read(kind: str, file: BinaryIO, path: Path, limit: int) -> Draft:
+def _read(kind: str, file: BinaryIO, limit: int) -> Draft:
     """The draft of one file; whatever a format's library trips over becomes a reason."""
     file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _READERS[kind](file, path, limit)
-    except (Unreadable, OSError):
+            return _READERS[kind](file, limit)
+    except Unreadable:
         raise
     except MemoryError:
         raise Unreadable("needs more memory than there is") from None
     except RecursionError:
         raise Unreadable("is nested too deeply to be read") from None
-    except Exception as error:  # the formats' libraries raise anything at all on damaged files
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         logging.getLogger(__name__).info("%s reader: %s: %s", kind, type(error).__name__, error)
-        if zipfile.is_zipfile(path) or kind in formats.TEXTUAL:
-            raise Unreadable(f"can't be read as {kind}: {_why(error)}") from None
-        raise Unreadable(f"is damaged or cut off and can't be read as {kind}: {_why(error)}") from None
+        damaged = "" if kind in formats.TEXTUAL else "is damaged or cut off and "
+        raise Unreadable(f"{damaged}can't be read as {kind}: {_why(error)}") from None
 
 
 def _why(error: Exception) -> str:
@@ -109,9 +114,7 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
     text, elements, words = assemble(blocks)
     if len(text) > limit or (4 * len(text) > limit and len(text.encode("utf-8")) > limit):
         raise Unreadable(_too_much(len(text.encode("utf-8")), limit))
-    first = next((b for b in blocks if b.kind == "title"), None)
-    top = first.text if first is not None and first.level == min(b.level for b in blocks if b.kind == "title") else ""
-    title = one_line(draft.title) or one_line(top)[:200] or _stem(name)
+    title = one_line(draft.title) or _first_heading(draft) or _stem(name)
     prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row")
     return Extracted(
         text,
@@ -120,10 +123,18 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
         pages=draft.pages,
         words=words,
         page_sizes=draft.page_sizes,
-        dated=draft.dated or own_date(prose) or dated_title(title),
+        dated=draft.dated or dated_title(title) or own_date(prose),
         language=language_of(text),
         notes=draft.notes,
     )
+
+
+def _first_heading(draft: Draft) -> str:
+    """The first heading where it stands above all others and is no numbered section."""
+    titles = [b for b in draft.blocks if b.kind == "title"]
+    if draft.titled_parts or not titles or _SECTION.match(titles[0].text):
+        return ""
+    return one_line(titles[0].text)[:200] if titles[0].level == min(b.level for b in titles) else ""
 
 
 def _stem(name: str) -> str:
@@ -142,7 +153,10 @@ def _text(file: BinaryIO, limit: int, *, factor: int = 1, declared: bool = False
     if size > limit * factor * marked_width(file.read(4096)):
         raise Unreadable(_too_much(size, limit))
     file.seek(0)
-    return decode(file.read(), declared=declared)
+    raw = file.read()
+    if factor > 1 and size > limit and (visible := len(_TAGS.sub(b"", raw))) > limit:
+        raise Unreadable(_too_much(visible, limit))
+    return decode(raw, declared=declared)
 
 
 def _check_zip(file: BinaryIO, limit: int) -> None:
@@ -163,71 +177,71 @@ def _check_zip(file: BinaryIO, limit: int) -> None:
     file.seek(0)
 
 
-def _plain(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _plain(file: BinaryIO, limit: int) -> Draft:
     from ingest.text import read_text
 
     return read_text(_text(file, limit))
 
 
-def _markdown(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _markdown(file: BinaryIO, limit: int) -> Draft:
     from ingest.markdown import read_markdown
 
     return read_markdown(_text(file, limit))
 
 
-def _html(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _html(file: BinaryIO, limit: int) -> Draft:
     from ingest.markup import read_html
 
     return read_html(_text(file, limit, factor=_MARKUP_FACTOR, declared=True))
 
 
-def _xml(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _xml(file: BinaryIO, limit: int) -> Draft:
     from ingest.trees import read_xml
 
     return read_xml(_text(file, limit, factor=_MARKUP_FACTOR, declared=True))
 
 
-def _json(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _json(file: BinaryIO, limit: int) -> Draft:
     from ingest.trees import read_json
 
     return read_json(_text(file, limit))
 
 
-def _csv(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _csv(file: BinaryIO, limit: int) -> Draft:
     from ingest.sheets import read_delimited
 
     return read_delimited(_text(file, limit))
 
 
-def _tsv(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _tsv(file: BinaryIO, limit: int) -> Draft:
     from ingest.sheets import read_delimited
 
     return read_delimited(_text(file, limit), "\t")
 
 
-def _docx(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _docx(file: BinaryIO, limit: int) -> Draft:
     from ingest.office import read_docx
 
     _check_zip(file, limit)
     return read_docx(file)
 
 
-def _pptx(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _pptx(file: BinaryIO, limit: int) -> Draft:
     from ingest.office import read_pptx
 
     _check_zip(file, limit)
     return read_pptx(file)
 
 
-def _xlsx(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _xlsx(file: BinaryIO, limit: int) -> Draft:
     from ingest.sheets import read_xlsx
 
     _check_zip(file, limit)
     return read_xlsx(file)
 
 
-def _by_pandoc(kind: str) -> Callable[[BinaryIO, Path, int], Draft]:
-    def read(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _by_pandoc(kind: str) -> Callable[[BinaryIO, int], Draft]:
+    def read(file: BinaryIO, limit: int) -> Draft:
         from ingest.pandoc import read_pandoc
 
         if kind in ("epub", "odt"):
@@ -242,25 +256,28 @@ def _by_pandoc(kind: str) -> Callable[[BinaryIO, Path, int], Draft]:
     return read
 
 
-def _eml(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _eml(file: BinaryIO, limit: int) -> Draft:
     from ingest.mail import read_eml
 
-    return read_eml(file.read())
+    size = os.fstat(file.fileno()).st_size
+    if size > limit * _MAIL_FACTOR:
+        raise Unreadable(f"is a mail of {size / 2**20:.0f} MiB, too large to be opened")
+    return read_eml(file.read(), limit)
 
 
-def _msg(file: BinaryIO, _path: Path, limit: int) -> Draft:
+def _msg(file: BinaryIO, limit: int) -> Draft:
     from ingest.mail import read_msg
 
     return read_msg(file)
 
 
-def _pdf(file: BinaryIO, path: Path, limit: int) -> Draft:
+def _pdf(file: BinaryIO, limit: int) -> Draft:
     from ingest.pdf import read_pdf
 
-    return read_pdf(path, limit)
+    return read_pdf(file, limit)
 
 
-_READERS: dict[str, Callable[[BinaryIO, Path, int], Draft]] = {
+_READERS: dict[str, Callable[[BinaryIO, int], Draft]] = {
     "txt": _plain,
     "md": _markdown,
     "rst": _by_pandoc("rst"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ingest.blocks import Draft, one_line
 from ingest.pdflayout import blocks_of_pages
@@ -26,13 +25,13 @@ _FIXED_PITCH = 1
 """Bits of a font's flags: PDF 32000-1:2008, table 123."""
 
 
-def read_pdf(path: Path, limit: int) -> Draft:
+def read_pdf(file: BinaryIO, limit: int) -> Draft:
     """Blocks of a PDF with the boxes of their words. Raises Unreadable for what needs a password, is damaged, or holds
     only pictures; `limit` bounds the text in bytes, checked page by page."""
     import pypdfium2 as pdfium
 
     try:
-        document = pdfium.PdfDocument(path)
+        document = pdfium.PdfDocument(file)
     except pdfium.PdfiumError as error:
         raise Unreadable(_reason(str(error))) from None
     try:
@@ -105,7 +104,7 @@ def _is_no_title(title: str) -> bool:
 
 
 def _page(page: Any, number: int) -> tuple[tuple[float, float], list[Glyphs]]:
-    """Displayed size and words of one page, in pdfium's order, which follows the content and is mostly reading order."""
+    """Displayed size and words of one page in pdfium's order, which is mostly reading order."""
     import pypdfium2.raw as raw
 
     size = page.get_size()

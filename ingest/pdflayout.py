@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from ingest.blocks import Block, PlacedWord
@@ -65,7 +66,7 @@ def _style(pages: Sequence[list[Line]]) -> Style:
         for line in lines:
             heights[round(line.size * 2) / 2] += sum(len(word.text) for word in line.words)
             words.update(word.text.strip(".,;:()\"'").lower() for word in line.words if not word.hyphen)
-        for above, line in zip(lines, lines[1:], strict=False):
+        for above, line in pairwise(lines):
             pitch = (line.y1 - above.y1) / max(above.size, 1.0)
             if 0.5 < pitch < 2.5 and abs(line.size - above.size) < 0.1 * above.size:
                 pitches.append(pitch)

@@ -75,16 +75,30 @@ class Line:
 
 
 def lines_of(words: list[Glyphs]) -> list[Line]:
-    """Lines in the order of the words; a piece that pdfium broke off a line (a raised mark, a table's cell) goes on it."""
+    """Lines in the order of the words; what pdfium broke off a line (a raised mark, a cell) goes on it."""
     lines: list[Line] = []
     line: Line | None = None
     for word in words:
         if line is None or word.breaks or _jumps(line, word):
             line = _beside(lines[-_BACK:], word)
             if line is None:
-                lines.append(line := Line())
+                lines.insert(_place(lines, word), line := Line())
         line.add(word)
     return lines
+
+
+def _place(lines: list[Line], word: Glyphs) -> int:
+    """Where a new line goes: at the end, but before a line that it stands a little above and to the right of, as the
+    upper lines of a cell do whose neighbour stands at the row's foot."""
+    place = len(lines)
+    while place and len(lines) - place < _BACK and _is_upper_cell(lines[place - 1], word.box):
+        place -= 1
+    return place
+
+
+def _is_upper_cell(line: Line, box: Box) -> bool:
+    rise = line.y1 - box.y1
+    return 0 < rise < 3 * line.size and box.x0 > line.words[0].box.x1
 
 
 def _beside(lines: list[Line], word: Glyphs) -> Line | None:

@@ -12,7 +12,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,8 @@ from ragapp.types import EVERYONE, Chunk, Extracted, document_id
 
 WINDOW = 256
 """Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
+_TITLE_SHARE = 5
+"""A title that would take more than a fifth of a chunk is a sentence, and is left out."""
 AHEAD = 8
 """Parsed documents that may wait for the embedder, so that memory doesn't grow with the number of files."""
 
@@ -172,13 +174,7 @@ def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally) -> Prepa
         _failed(file, order, parts, tally, f"can't be opened ({error.strerror})")
         return None
     revision = parts.catalog.next_revision(document)
-    chunks = chunk(
-        extracted,
-        document_id=document,
-        revision=revision,
-        count_tokens=parts.dense.count_tokens,
-        max_tokens=min(parts.settings.chunk_tokens, parts.dense.max_tokens),
-    )
+    chunks = _chunks(extracted, document, revision, parts)
     if not chunks:
         _failed(file, order, parts, tally, "holds no text")
         return None
@@ -194,6 +190,23 @@ def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally) -> Prepa
         order.groups or (known.groups if known and known.state == "live" else frozenset({EVERYONE})),
         is_new=known is None or known.state != "live",
     )
+
+
+def _chunks(extracted: Extracted, document: str, revision: int, parts: Parts) -> list[Chunk]:
+    """Chunks with their document's title, which takes its part of the room unless that were much."""
+    room = min(parts.settings.chunk_tokens, parts.dense.max_tokens)
+    title = extracted.title
+    taken = parts.dense.count_tokens([title])[0]
+    if taken > room // _TITLE_SHARE:
+        title, taken = "", 0
+    chunks = chunk(
+        extracted,
+        document_id=document,
+        revision=revision,
+        count_tokens=parts.dense.count_tokens,
+        max_tokens=room - taken,
+    )
+    return [replace(piece, title=title) for piece in chunks]
 
 
 def _is_current(known: DocumentRow) -> bool:

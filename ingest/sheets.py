@@ -30,12 +30,16 @@ def read_xlsx(file: BinaryIO) -> Draft:
         blocks: list[Block] = []
         tables = 0
         for sheet in book.worksheets:
+            if not hasattr(sheet, "reset_dimensions"):
+                continue
+            # a stated size of a million rows by 16,384 columns would be filled with empty cells
+            sheet.reset_dimensions()
             rows = [[_shown(cell) for cell in row] for row in sheet.iter_rows()]
             found = list(_sheet(rows, tables))
             tables += len(rows)
             if found:
                 blocks += (*block("title", one_line(sheet.title), level=1), *found)
-        return Draft(tuple(blocks), book.properties.title or "", pages=None)
+        return Draft(tuple(blocks), book.properties.title or "", titled_parts=True)
     finally:
         book.close()
 

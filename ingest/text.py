@@ -12,6 +12,7 @@ _ITEM = re.compile(r"^[ \t]*(?:[-*•‣◦▪–·]|\(?\d{1,3}[.)]|\(?[a-zA-Z][
 _RULE = re.compile(r"^[=\-~_*#]{3,}[ \t]*$")
 _NUMBERED = re.compile(r"^(?:§\s*)?(\d{1,2}(?:\.\d{1,2}){0,4})[.)]?[ \t]+[^\W\d_]")
 _LONGEST_TITLE = 90
+_SHORT_TITLE = 60
 
 
 def read_text(text: str) -> Draft:
@@ -35,6 +36,9 @@ def _paragraph(lines: list[str]) -> Iterator[Block]:
     if len(lines) == 1 and (level := title_level(lines[0])):
         yield from block("title", lines[0], level=level)
         return
+    if _heads(lines):
+        yield from block("title", lines[0], level=title_level(lines[0]))
+        lines = lines[1:]
     starts = [number for number, line in enumerate(lines) if _ITEM.match(line)]
     if not starts:
         yield from block("text", "\n".join(lines))
@@ -42,6 +46,18 @@ def _paragraph(lines: list[str]) -> Iterator[Block]:
     yield from block("text", "\n".join(lines[: starts[0]]))
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         yield from block("list_item", "\n".join(lines[start:end]))
+
+
+def _heads(lines: list[str]) -> bool:
+    """Whether the first line is a numbered heading right above its text."""
+    return (
+        len(lines) > 1
+        and len(lines[0]) <= _SHORT_TITLE
+        and bool(_NUMBERED.match(lines[0]))
+        and bool(title_level(lines[0]))
+        and lines[1][:1].isupper()
+        and not any(_ITEM.match(line) for line in lines[1:])
+    )
 
 
 def title_level(line: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from ingest.blocks import Block, Draft, block, one_line
 from ingest.markup import read_html
 from ragapp.errors import Unreadable
+from ragapp.types import ElementKind
 
 _XML_HEAD = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _HTML_ROOT = re.compile(r"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+html|<html)", re.I | re.S)
@@ -38,7 +39,8 @@ def read_xml(text: str) -> Draft:
         raise Unreadable(f"can't be read as xml: {one_line(str(error))[:120]}") from None
     if root is None:
         raise Unreadable("can't be read as xml: it holds no element")
-    return Draft(tuple(_xml_blocks(root)))
+    blocks = tuple(_xml_blocks(root))
+    return Draft(blocks) if blocks else read_html(text)
 
 
 def _xml_blocks(root: Any) -> Iterator[Block]:
@@ -51,12 +53,12 @@ def _xml_blocks(root: Any) -> Iterator[Block]:
         children = [child for child in element if isinstance(child.tag, str)]
         if not children or _is_mixed(element, children):
             text = one_line("".join(element.itertext()))
-            kind = "title" if _name(element) in ("title", "heading", "head") else "text"
+            kind: ElementKind = "title" if _name(element) in ("title", "heading", "head") else "text"
             named = text if kind == "title" or len(text) > _LONG or not text else f"{_name(element)}: {text}"
             facts = _attributes(element)
             yield from block("text" if facts else kind, " | ".join(filter(None, (*facts, named))), level=2)
             events.skip_subtree()
-        elif not any(len(child) for child in children):
+        elif not any(isinstance(inner.tag, str) for child in children for inner in child):
             fields = [*_attributes(element), *(field for child in children for field in _field(child))]
             yield from block("table_row" if len(fields) > 1 else "text", " | ".join(fields))
             events.skip_subtree()
@@ -101,7 +103,7 @@ def read_json(text: str) -> Draft:
             raise Unreadable(f"can't be read as json: {whole.msg} in line {whole.lineno}") from None
     except ValueError as error:
         raise Unreadable(f"can't be read as json: {one_line(str(error))[:120]}") from None
-    return Draft(tuple(_json_blocks(tree, (), 1)))
+    return Draft(tuple(_json_blocks(tree, (), 1)), titled_parts=True)
 
 
 def _json_blocks(node: Any, path: tuple[str, ...], level: int) -> Iterator[Block]:

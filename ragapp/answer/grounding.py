@@ -38,6 +38,10 @@ class Evidence:
     """Names, codes and years of the question that no given passage holds."""
 
 
+_LIKELY = 5
+"""Statements among which the nearest one in meaning is looked for."""
+
+
 def weigh(
     question: str, passages: Sequence[Passage], candidates: Sequence[Passage], weights: Weights, stems: Stems
 ) -> Evidence:
@@ -70,7 +74,7 @@ def judge(
     if evidence.unnamed:
         return Judgement(f"no passage names {', '.join(evidence.unnamed)}")
     statements = rank(question, passages, weights, stems, embed)
-    nearest = max((statement.cosine for statement in statements), default=0.0)
+    nearest = max((statement.cosine for statement in statements[:_LIKELY]), default=0.0)
     if nearest + evidence.rare_words < settings.min_evidence:
         missing = ", ".join(evidence.missing[:5]) or "none, but never together"
         return Judgement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from math import log
 
 import numpy as np
@@ -11,13 +12,19 @@ from numpy.typing import NDArray
 
 from ragapp.answer.asking import ASKING_WORDS
 from ragapp.answer.sentences import spans
-from ragapp.answer.words import Stems, words
+from ragapp.answer.words import Stems, codes, words
 from ragapp.types import Passage
 
 LOOKED_AT = 48
 """Statements that are embedded for one question; words alone choose them, so that a CPU needs well under a second."""
 SHORTEST = 3
 """Words below which a line is a heading or a stray cell rather than a statement."""
+SPELLED = 6
+"""Letters from which a word can be told from another although one or two are wrong."""
+CLOSE = 0.84
+"""Similarity (Ratcliff and Obershelp) from which a word is taken for another one misspelled."""
+ANOTHER = 0.3
+"""What it costs a statement to name another thing of the kind that the question names: the P350 for the P200."""
 WORDS_WEIGHT = 0.4
 """What holding all the question's words counts beside a cosine of 1."""
 RANK_COST = 0.05
@@ -41,10 +48,13 @@ class Statement:
     words: float
     """Share of the question's words, weighed by rarity, that it holds with its title and headings, 0 to 1."""
 
+    of_another: bool
+    """Whether it names another thing of the kind that the question names."""
+
     @property
     def score(self) -> float:
         """How likely it answers the question; comparable within one question only."""
-        return self.cosine + WORDS_WEIGHT * self.words - RANK_COST * self.passage
+        return self.cosine + WORDS_WEIGHT * self.words - RANK_COST * self.passage - ANOTHER * self.of_another
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +76,27 @@ def weigh_words(question: str, candidates: Sequence[Passage], stems: Stems) -> W
     candidates hold is rare among all that the asker may see, and one that none holds is absent.
     """
     pool = [stems(shown(candidate)) for candidate in candidates]
-    by_stem = {
-        stem: log(1 + len(pool) / (0.5 + sum(stem in held for held in pool)))
-        for word in words(question)
-        if word not in ASKING_WORDS
-        for stem in stems(word)
-    }
+    known: frozenset[int] = frozenset().union(*pool)
+    by_stem: dict[int, float] = {}
+    for word in words(question):
+        if word not in ASKING_WORDS:
+            meant = stems(word)
+            if not meant & known:
+                meant = stems(_as_spelled(word, candidates)) or meant
+            for stem in meant:
+                by_stem[stem] = log(1 + len(pool) / (0.5 + sum(stem in held for held in pool)))
     return Weights(by_stem, sum(by_stem.values()))
+
+
+def _as_spelled(word: str, candidates: Sequence[Passage]) -> str:
+    """The word of the candidates that a word which none of them holds was most likely meant to be; empty if none.
+
+    Never for names and figures, of which a slightly other one is another thing.
+    """
+    if len(word) < SPELLED or not word.isalpha():
+        return ""
+    vocabulary = {other for candidate in candidates for other in words(candidate.text) if len(other) >= SPELLED}
+    return next(iter(get_close_matches(word, vocabulary, n=1, cutoff=CLOSE)), "")
 
 
 def rank(
@@ -92,7 +116,7 @@ def rank(
     vectors = embed([*(_in_context(passages[number], text) for _, text, number in looked_at), question])
     cosines = vectors[:-1] @ vectors[-1]
     found = [
-        Statement(text, number, float(cosine), share)
+        Statement(text, number, float(cosine), share, _of_another(question, text))
         for (share, text, number), cosine in zip(looked_at, cosines, strict=True)
     ]
     return tuple(sorted(found, key=lambda statement: -statement.score))
@@ -101,6 +125,18 @@ def rank(
 def _states(text: str, passage: Passage) -> bool:
     """Whether a sentence or row says something: headings, stray cells and questions don't."""
     return len(words(text)) >= SHORTEST and not text.endswith("?") and text not in passage.headings
+
+
+def _of_another(question: str, text: str) -> bool:
+    """Whether the text names a code or year of the kind that the question names (P200 and P350), but not that one."""
+    asked, named = codes(question), codes(text)
+    kinds = {_kind(code) for code in asked}
+    rivals = {code for code in named if _kind(code) in kinds}
+    return bool(rivals) and not any(code in other for code in asked for other in named)
+
+
+def _kind(code: str) -> str:
+    return code.rstrip("0123456789")
 
 
 def _in_context(passage: Passage, text: str) -> str:

@@ -52,6 +52,22 @@ def without_near_duplicates(passages: Iterable[Passage]) -> list[Passage]:
     return [candidate for candidate, _, _ in kept]
 
 
+def windows(passages: Sequence[Passage], tokens: Sequence[int], room: int) -> list[list[Passage]]:
+    """Passages in their order, cut into runs that a prompt of `room` tokens takes at once; `tokens` are their sizes.
+
+    Neighbours are joined within a run only: joined with a far worse one, the best passage would push better ones out.
+    """
+    cut: list[list[Passage]] = []
+    left = 0
+    for passage, size in zip(passages, tokens, strict=True):
+        if size > left or not cut:
+            cut.append([])
+            left = room
+        cut[-1].append(passage)
+        left -= size
+    return cut
+
+
 def joined(passages: Sequence[Passage]) -> list[Passage]:
     """Join chunks that stand next to one another in a document; the joined passage takes the best one's place.
 

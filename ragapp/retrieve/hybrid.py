@@ -16,7 +16,7 @@ from ragapp.catalog.catalog import Catalog
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
 from ragapp.index.base import Index
-from ragapp.retrieve.context import joined, passage, without_near_duplicates
+from ragapp.retrieve.context import joined, passage, windows, without_near_duplicates
 from ragapp.retrieve.fuse import FusedHit, fuse
 from ragapp.settings import RetrieveSettings
 from ragapp.types import Passage, Principal
@@ -58,7 +58,9 @@ class Retrieval:
         )
         candidates = [passage(hit) for hit in self._confirmed(fuse(hits, self.settings.candidates), principal)]
         chosen = without_near_duplicates(candidates)[: limit or self.settings.limit]
-        return Retrieved(query, tuple(joined(chosen)), tuple(candidates))
+        sizes = self.dense.count_tokens([found.text for found in chosen])
+        within = windows(chosen, sizes, self.settings.passage_tokens)
+        return Retrieved(query, tuple(found for window in within for found in joined(window)), tuple(candidates))
 
     def _confirmed(self, hits: list[FusedHit], principal: Principal) -> list[FusedHit]:
         """Only hits whose document is live at that revision and visible, by one look into the catalog."""

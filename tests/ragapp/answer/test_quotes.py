@@ -12,7 +12,7 @@ Make = Callable[..., Passage]
 
 
 def said(text: str, passage: int = 0, cosine: float = 0.8) -> Statement:
-    return Statement(text, passage, cosine, 1.0)
+    return Statement(text, passage, cosine, 1.0, of_another=False)
 
 
 def test_a_clear_best_is_the_only_answer(passage: Make, stems: Stems) -> None:

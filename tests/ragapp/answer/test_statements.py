@@ -47,3 +47,20 @@ def test_stray_cells_and_headings_are_no_statements(passage: Make, stems: Stems)
 
 def test_nothing_to_rank_is_nothing(stems: Stems) -> None:
     assert ranked("anything", [], stems) == []
+
+
+def test_a_misspelled_word_counts_as_the_one_it_was_meant_to_be(passage: Make, stems: Stems) -> None:
+    pool = [passage("Travel expenses are paid within a month.")]
+    weights = weigh_words("When are travel expences paid?", pool, stems)
+    assert weights.share(stems(pool[0].text)) == 1.0
+
+
+def test_names_and_figures_are_never_taken_for_others(passage: Make, stems: Stems) -> None:
+    pool = [passage("Gasket DN200300 costs 4 EUR.")]
+    weights = weigh_words("gasket DN200301", pool, stems)
+    assert weights.share(stems(pool[0].text)) < 1.0
+
+
+def test_a_statement_about_another_of_the_kind_stands_behind(passage: Make, stems: Stems) -> None:
+    passages = [passage("The torque of the P350 bolts is 45 Nm.\nThe torque of bolts M16 on a P200 is 30 Nm.")]
+    assert ranked("What is the torque of the P200 bolts?", passages, stems)[0].startswith("The torque of bolts M16")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragapp.retrieve.context import joined, without_near_duplicates
+from ragapp.retrieve.context import joined, windows, without_near_duplicates
 from ragapp.types import Passage
 
 TEXT = "Alpha one.\n\nBeta two.\nGamma three. Delta four."
@@ -36,6 +36,16 @@ def test_joined_text_is_always_its_span(ordinals: list[int]) -> None:
     found = joined([chunk(ordinal) for ordinal in ordinals])
     assert all(passage.text == TEXT[passage.start : passage.end] for passage in found)
     assert sorted(o for passage in found for o in passage.ordinals) == sorted(ordinals)
+
+
+@given(st.lists(st.integers(1, 50), max_size=12), st.integers(1, 100))
+def test_windows_hold_every_passage_in_order_and_fit(sizes: list[int], room: int) -> None:
+    passages = [passage(str(number), str(number)) for number in range(len(sizes))]
+    cut = windows(passages, sizes, room)
+    assert [p for window in cut for p in window] == passages
+    for window in cut:
+        total = sum(sizes[int(p.text)] for p in window)
+        assert total <= room or len(window) == 1
 
 
 def test_neighbours_of_other_documents_stay_apart() -> None:
