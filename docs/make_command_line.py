@@ -23,8 +23,8 @@ OPENING = """# Command line
 
 <!-- Written by docs/make_command_line.py from the commands' help; change it there. -->
 
-Results go to stdout, progress and notes to stderr, so that every command works in a pipe. `--json` prints the result for
-programs, `--quiet` silences progress and notes; `--profile` and `--data` choose the settings and the data folder.
+Results go to stdout, progress and notes to stderr, so that every command works in a pipe. `--json` prints the result
+for programs, `--quiet` silences progress and notes; `--profile` and `--data` choose the settings and the data folder.
 
 | exit code | meaning |
 | --- | --- |

@@ -59,8 +59,8 @@ class Retrieval:
         candidates = [passage(hit) for hit in self._confirmed(fuse(hits, self.settings.candidates), principal)]
         chosen = without_near_duplicates(candidates)[: limit or self.settings.limit]
         sizes = self.dense.count_tokens([found.text for found in chosen])
-        within = windows(chosen, sizes, self.settings.passage_tokens)
-        return Retrieved(query, tuple(found for window in within for found in joined(window)), tuple(candidates))
+        fitting = windows(chosen, sizes, self.settings.passage_tokens)
+        return Retrieved(query, tuple(found for window in fitting for found in joined(window)), tuple(candidates))
 
     def _confirmed(self, hits: list[FusedHit], principal: Principal) -> list[FusedHit]:
         """Only hits whose document is live at that revision and visible, by one look into the catalog."""

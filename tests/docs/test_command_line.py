@@ -1,4 +1,4 @@
-"""docs/command-line.md says what the commands' help says: it is written from it, and this fails when it was not renewed."""
+"""docs/command-line.md says what the commands' help says: it is written from it, and this fails when it is not."""
 
 import runpy
 from pathlib import Path
