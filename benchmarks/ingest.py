@@ -66,7 +66,7 @@ def _texts(app: RagApp) -> list[str]:
     """What was embedded, from the index."""
     everything = scope(LOCAL)
     return [
-        embedded_text(tuple(hit.payload["headings"]), hit.payload["text"], hit.payload["title"])
+        embedded_text(tuple(hit.payload["headings"]), hit.payload["text"])
         for row in app.catalog.documents()
         for hit in app.index.chunks(row.id, row.revision, range(row.chunks), everything)
     ]

@@ -44,7 +44,10 @@ def main() -> None:
     with RagApp() as app:
         app.ingest(DOCUMENTS)
         agent = build(app)
-        for question in ("How many days of leave do employees have?", "Who won the football world cup in 1954?"):
+        for question in (
+            "How many days of annual leave do we get in Germany?",
+            "Who won the football world cup in 1954?",
+        ):
             end = agent.invoke({"question": question})
             print(end.get("ticket") or end["answer"].text)
 

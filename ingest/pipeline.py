@@ -34,8 +34,6 @@ from ragapp.types import EVERYONE, Chunk, Extracted, document_id
 
 WINDOW = 256
 """Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
-_TITLE_SHARE = 5
-"""A title that would take more than a fifth of a chunk is a sentence, and is left out."""
 AHEAD = 8
 """Parsed documents that may wait for the embedder, so that memory doesn't grow with the number of files."""
 
@@ -193,20 +191,14 @@ def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally) -> Prepa
 
 
 def _chunks(extracted: Extracted, document: str, revision: int, parts: Parts) -> list[Chunk]:
-    """Chunks with their document's title, which takes its part of the room unless that were much."""
-    room = min(parts.settings.chunk_tokens, parts.dense.max_tokens)
-    title = extracted.title
-    taken = parts.dense.count_tokens([title])[0]
-    if taken > room // _TITLE_SHARE:
-        title, taken = "", 0
     chunks = chunk(
         extracted,
         document_id=document,
         revision=revision,
         count_tokens=parts.dense.count_tokens,
-        max_tokens=room - taken,
+        max_tokens=min(parts.settings.chunk_tokens, parts.dense.max_tokens),
     )
-    return [replace(piece, title=title) for piece in chunks]
+    return [replace(piece, title=extracted.title) for piece in chunks]
 
 
 def _is_current(known: DocumentRow) -> bool:
@@ -272,7 +264,7 @@ def _write(window: Sequence[tuple[Prepared, int]], order: Order, parts: Parts, t
     missing = {key: text for key, text in texts.items() if key not in vectors}
     if missing:
         vectors |= dict(zip(missing, parts.dense.encode(list(missing.values())), strict=True))
-    sparse = parts.bm25.encode_documents([c.embedded_text for c in chunks])
+    sparse = parts.bm25.encode_documents([c.searched_text for c in chunks])
     points = [_point(document, ordinal, vectors, sparse[i], order) for i, (document, ordinal) in enumerate(window)]
     parts.index.upsert(points)
     tally.wrote(len(points), len(missing))

@@ -108,7 +108,7 @@ class Chunk:
     boxes: tuple[Box, ...] = ()
     """One rectangle for each page that the chunk touches."""
     title: str = ""
-    """The document's title, embedded before the headings: a row of a price list says nowhere else of what year."""
+    """The document's title: a row of a price list says nowhere else of which year it is."""
 
     @property
     def point_id(self) -> str:
@@ -117,14 +117,19 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedders see: the document's title and the heading path, then the text."""
-        return embedded_text(self.headings, self.text, self.title)
+        """What the dense embedder sees: the heading path, then the text."""
+        return embedded_text(self.headings, self.text)
+
+    @property
+    def searched_text(self) -> str:
+        """What the BM25 branch sees: the document's title too, unless it is a heading already."""
+        above = (self.title,) if self.title and self.title not in self.headings else ()
+        return embedded_text((*above, *self.headings), self.text)
 
 
-def embedded_text(headings: tuple[str, ...], text: str, title: str = "") -> str:
-    """Title, heading path and text as one string for the embedders, joined as a reader would say it."""
-    path = (title, *headings) if title and title not in headings else headings
-    return f"{' > '.join(path)}\n{text}" if path else text
+def embedded_text(headings: tuple[str, ...], text: str) -> str:
+    """Heading path and text as one string for the embedders, joined as a reader would say it."""
+    return f"{' > '.join(headings)}\n{text}" if headings else text
 
 
 def document_id(collection: str, source: str) -> str:

