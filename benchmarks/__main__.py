@@ -36,7 +36,7 @@ def main() -> None:
         if done.returncode:
             sys.exit(f"the bench {name} failed with exit code {done.returncode}")
         known[name] = json.loads(done.stdout.strip().splitlines()[-1])
-    results.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        results.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     table = as_markdown([Row(**row) for name in BENCHES for row in known.get(name, [])])  # type: ignore[arg-type]
     print(table)
     _keep(table)

@@ -80,7 +80,7 @@ def _bare(app: RagApp, texts: list[str]) -> float:
 
 def _recipe(pdfs: Path, store: Path) -> float:
     """What a tutorial would write, with the same embedding model."""
-    from langchain_community.document_loaders import DirectoryLoader, UnstructuredPDFLoader
+    from langchain_community.document_loaders import DirectoryLoader, PyPDFLoader
     from langchain_huggingface import HuggingFaceEmbeddings
     from langchain_qdrant import QdrantVectorStore
     from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -93,7 +93,7 @@ def _recipe(pdfs: Path, store: Path) -> float:
     embeddings = HuggingFaceEmbeddings(model_name=str(folder))
     embeddings.embed_query("warm up")
     began = time.monotonic()
-    loader = DirectoryLoader(str(pdfs), glob="*.pdf", loader_cls=UnstructuredPDFLoader, silent_errors=True)
+    loader = DirectoryLoader(str(pdfs), glob="*.pdf", loader_cls=PyPDFLoader, silent_errors=True)
     pieces = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200).split_documents(loader.load())
     QdrantVectorStore.from_documents(pieces, embeddings, path=str(store / "qdrant"), collection_name="recipe")
     return time.monotonic() - began

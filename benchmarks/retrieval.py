@@ -128,7 +128,7 @@ def _bare(index: EdgeIndex, vector: Vector, sparse: Any) -> Any:
         edge.Prefetch(limit=LIMIT, query=edge.Query.Nearest(words, using=BM25), filter=visible),
     ]
     return index._shard.query(
-        edge.QueryRequest(limit=LIMIT, prefetches=branches, query=edge.Fusion.Rrf(), with_payload=True)
+        edge.QueryRequest(limit=LIMIT, prefetches=branches, query=edge.Fusion.Rrf(k=2), with_payload=True)
     )
 
 

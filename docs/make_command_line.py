@@ -51,7 +51,7 @@ def page() -> str:
 def _section(words: tuple[str, ...]) -> str:
     from typer.testing import CliRunner
 
-    from ragapp.cli import app
+    from ragapp.cli.commands import app
 
     # a fixed width and no colours, wherever this runs
     plain = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb"}

@@ -20,7 +20,7 @@ from pathlib import Path
 from ingest.chunk import CHUNKER_VERSION, chunk
 from ingest.parse import PARSER_VERSION, parse
 from ingest.report import Failure, IngestReport, Tally, Watcher
-from ingest.sources import FoundFile, find
+from ingest.sources import FoundFile, find, printable
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
 from ragapp.catalog.rows import DocumentRow, RunState
@@ -34,6 +34,8 @@ from ragapp.types import EVERYONE, Chunk, Extracted, document_id
 
 WINDOW = 256
 """Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
+BATCH = 32
+"""Chunks that are worth embedding before a window is full, where the parser is behind."""
 AHEAD = 8
 """Parsed documents that may wait for the embedder, so that memory doesn't grow with the number of files."""
 
@@ -84,7 +86,7 @@ def ingest(paths: Sequence[Path], order: Order, parts: Parts, watcher: Watcher |
     began = time.monotonic()
     tally = Tally(watcher)
     files = _listed(paths, tally)
-    run = parts.catalog.start_run("ingest " + " ".join(str(path) for path in paths))
+    run = parts.catalog.start_run("ingest " + " ".join(printable(path) for path in paths))
     state: RunState = "failed"
     try:
         _write_all(_prepared(files, order, parts, tally), order, parts, tally)
@@ -113,8 +115,9 @@ def _listed(paths: Sequence[Path], tally: Tally) -> list[FoundFile]:
     return files
 
 
-def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> Iterator[Prepared]:
-    """Files that need writing, parsed on a thread that stays at most AHEAD documents in front."""
+def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> Iterator[Prepared | None]:
+    """Files that need writing, parsed on a thread that stays at most AHEAD documents in front; None while it is behind,
+    so that what there is can be embedded meanwhile."""
     ready: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)
     stop = threading.Event()
 
@@ -140,7 +143,12 @@ def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
     worker = threading.Thread(target=work, name="ragapp-parse", daemon=True)
     worker.start()
     try:
-        while (item := ready.get()) is not None:
+        while True:
+            if ready.empty():
+                yield None
+            item = ready.get()
+            if item is None:
+                return
             if isinstance(item, BaseException):
                 raise item
             yield item
@@ -240,11 +248,17 @@ def _failed(file: FoundFile, order: Order, parts: Parts, tally: Tally, reason: s
     tally.file_done(file.source, "failed", reason)
 
 
-def _write_all(prepared: Iterable[Prepared], order: Order, parts: Parts, tally: Tally) -> None:
+def _write_all(prepared: Iterable[Prepared | None], order: Order, parts: Parts, tally: Tally) -> None:
     """Embed and write in windows across documents; commit each document once its last chunk was flushed."""
     window: list[tuple[Prepared, int]] = []
     complete: list[Prepared] = []
     for document in prepared:
+        if document is None:
+            if len(window) >= BATCH:
+                _write(window, order, parts, tally)
+                window.clear()
+                _commit(complete, order, parts, tally)
+            continue
         for ordinal in range(len(document.chunks)):
             window.append((document, ordinal))
             if len(window) == WINDOW:
@@ -334,7 +348,7 @@ def _commit(complete: list[Prepared], order: Order, parts: Parts, tally: Tally) 
     parts.index.flush()
     for document in complete:
         parts.catalog.commit_document(_row(document, order))
-        if not document.is_new:
+        if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
             parts.index.delete_document(document.document_id, keep_revision=document.revision)
         tally.file_done(document.file.source, "added" if document.is_new else "changed")
     complete.clear()

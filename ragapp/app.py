@@ -321,8 +321,11 @@ class RagApp:
 def _secret(data: Path) -> bytes:
     """This data folder's secret for the fences around passages, made at first use and readable by its owner only."""
     path = data / "secret"
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         data.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
+        # written beside and renamed: a crash or another process at the same moment must leave no empty secret
+        draft = data / f".secret-{secrets.token_hex(8)}"
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        draft.replace(path)
     return path.read_bytes()

@@ -14,6 +14,9 @@ from ragapp.types import Passage, Turn
 
 CountTokens = Callable[[str], int]
 
+_FOLLOW_UP_SHARE = 4
+"""A follow-up adds at most a quarter of the passages that a first question gets: those before it are still in the
+prompt, and what is new is all that the engine has to read."""
 _TURN_TOKENS = 24
 """What a chat template puts around the messages of one turn, generously."""
 
@@ -67,7 +70,8 @@ class PromptWriter:
             return self._anew(question, kept, found, budget, room)
         given = [passage for turn in kept for passage in turn.passages]
         new = [p for p in found if not _covered(p, given)]
-        chosen = self._fitting(new, len(given), min(budget.passages, room - past), budget.count)
+        wanted = budget.passages // _FOLLOW_UP_SHARE if given else budget.passages
+        chosen = self._fitting(new, len(given), min(wanted, room - past), budget.count)
         return self._prompt(question, kept, given, chosen, "")
 
     def room(self, question: str, budget: Budget) -> int:

@@ -17,6 +17,7 @@ from ragapp.answer.citations import Cited, cite
 from ragapp.answer.grounding import Judgement, judge, stands
 from ragapp.answer.prompt import Budget, Prompt, PromptWriter
 from ragapp.answer.quotes import quotes
+from ragapp.embed.remembered import RememberedVectors
 from ragapp.embed.sparse import Bm25
 from ragapp.retrieve.hybrid import Retrieval, Retrieved
 from ragapp.settings import Settings
@@ -36,6 +37,8 @@ def build_stages(
         chat.get_num_tokens,
     )
 
+    embed = RememberedVectors(retrieval.dense.encode)
+
     async def condensed(asked: Asked) -> str:
         writer.room(asked.question, budget)  # a question that can't be answered needn't be searched for
         if settings.answer.condense == "model":
@@ -46,9 +49,7 @@ def build_stages(
         return retrieval.search(query, asked.principal, asked.narrowed)
 
     def judged(query: str, retrieved: Retrieved) -> Judgement:
-        return judge(
-            query, retrieved.passages, retrieved.candidates, bm25.stems, retrieval.dense.encode, settings.answer
-        )
+        return judge(query, retrieved.passages, retrieved.candidates, bm25.stems, embed, settings.answer)
 
     def pack(asked: Asked, passages: Sequence[Passage], judgement: Judgement) -> Prompt:
         prompt = writer.pack(asked.question, asked.history, passages, budget)

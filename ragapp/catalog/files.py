@@ -10,17 +10,20 @@ import errno
 import gzip
 import hashlib
 import json
+import logging
 import os
 import tempfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ragapp.errors import StorageFull
+from ragapp.errors import CatalogError, StorageFull, Unreadable
 from ragapp.types import Box, Element, Extracted, Word
 
 _BLOCK = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 class DocumentFiles:
@@ -33,15 +36,15 @@ class DocumentFiles:
     def keep_original(self, path: Path) -> str:
         """Copy a file's bytes in; returns their SHA-256 as 64 hex digits.
 
-        Hashed while being copied, so that a file which is written to meanwhile can't end under a wrong hash.
+        Hashed while being copied, so that a file which is written to meanwhile can't end under a wrong hash. Raises
+        Unreadable where the file can't be read, StorageFull or CatalogError where the copy can't be written.
         """
         digest = hashlib.sha256()
 
         def copy(sink: IO[bytes]) -> None:
-            with path.open("rb") as source:
-                while block := source.read(_BLOCK):
-                    digest.update(block)
-                    sink.write(block)
+            for block in _blocks(path):
+                digest.update(block)
+                sink.write(block)
 
         _write_whole(self._originals, copy, lambda: self.original(digest.hexdigest()))
         return digest.hexdigest()
@@ -59,11 +62,16 @@ class DocumentFiles:
         _write_whole(self._extracted, lambda sink: sink.write(zipped), lambda: target)
 
     def extracted(self, sha256: str, parser_version: str) -> Extracted | None:
-        """What that version of the parser made of these bytes; None if it never did."""
+        """What that version of the parser made of these bytes; None if it never did, or what it made is damaged."""
         path = self._extracted_path(sha256, parser_version)
-        if not path.exists():
+        try:
+            return _from_json(json.loads(gzip.decompress(path.read_bytes())))
+        except FileNotFoundError:
             return None
-        return _from_json(json.loads(gzip.decompress(path.read_bytes())))
+        except (gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError):
+            # whoever needs it makes it anew from the original
+            _log.warning("the extracted text in %s is damaged", path)
+            return None
 
     def forget(self, sha256: str) -> None:
         """Remove the bytes with this hash and all text extracted from them."""
@@ -84,6 +92,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _blocks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as source:
+            while block := source.read(_BLOCK):
+                yield block
+    except OSError as error:
+        raise Unreadable(f"can't be opened ({error.strerror})") from error
+
+
 def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callable[[], Path]) -> None:
     """Write below `folder` under a temporary name, sync, and rename to what `target` says after the writing."""
     temporary: Path | None = None
@@ -101,7 +118,9 @@ def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callab
             raise StorageFull(
                 f"The disk of {folder} is full; free some space and run again (nothing was lost)."
             ) from error
-        raise
+        raise CatalogError(
+            f"The folder {folder} can't be written: {error.strerror}; check its rights, or choose another --data."
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
-import typer
-
-from ragapp.cli import ask, evaluate, ingest, models, search, status
-from ragapp.cli import doctor as doctor_command
 from ragapp.errors import RagappError
 
-app = typer.Typer(
-    name="ragapp",
-    help="Cited answers from your own documents, on your own hardware.",
-    epilog="Start with: ragapp ingest FOLDER, then: ragapp ask 'your question'",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("ingest")(ingest.ingest)
-app.command("ask")(ask.ask)
-app.command("search")(search.search)
-app.add_typer(evaluate.app, name="eval")
-app.command("status")(status.status)
-app.command("doctor")(doctor_command.doctor)
-app.command("models")(models.models)
+_INTERRUPTED = 130
+_READER_LEFT = 141
 
 
 def main() -> None:
     """Run the command line; every failure ends in one sentence on stderr."""
     try:
+        # imported here, so that Ctrl-C while the commands load is answered like any other
+        from ragapp.cli.commands import app
+
         app()
     except RagappError as error:
         _end(str(error), 2)
     except KeyboardInterrupt:
-        _end("Interrupted; what was finished before stays, and running it again goes on from there.", 130)
+        _interrupted()
     except BrokenPipeError:
-        # the reader of our output has left: nobody is there to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _reader_left()
+    except SystemExit as end:
+        # typer has its own answers to Ctrl-C and to a closed pipe: silence, and 1 for the pipe
+        if end.code == _INTERRUPTED:
+            _interrupted()
+        if isinstance(end.__context__, BrokenPipeError):
+            _reader_left()
+        raise
     except Exception as error:
         # the last door: a traceback would help no user, so the log keeps it
         import logging
@@ -53,6 +43,16 @@ def main() -> None:
         )
 
 
-def _end(sentence: str, code: int) -> None:
+def _interrupted() -> NoReturn:
+    _end("Interrupted; what was finished before stays, and running it again goes on from there.", _INTERRUPTED)
+
+
+def _reader_left() -> NoReturn:
+    """The reader of our output has left: nobody is there to be told, and what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(_READER_LEFT)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
     print(sentence, file=sys.stderr)  # noqa: T201 - the command line's own voice
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json as json_module
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, note, open_app, out, out_json
-from ragapp.errors import BadQuestion, RagappError
+from ragapp.errors import BadQuestion, QuestionTooLong, RagappError
 
 if TYPE_CHECKING:
     from ragapp.access import Scope
@@ -41,15 +42,28 @@ def ask(
     narrowed = within(collection)
     with open_app(profile, data, quiet) as app:
         if questions is not None:
-            for row in read_questions(questions):
-                answer = app.ask(row["question"], history=row.get("history", ()), narrowed=narrowed)
-                out_json({"id": row["id"], **as_json(answer)}, indent=None)
+            _answer_file(app, questions, narrowed)
         elif question is None:
             _converse(app, narrowed, json)
         elif json:
             out_json(as_json(app.ask(question, narrowed=narrowed)))
         else:
             _print_stream(app, question, (), narrowed)
+
+
+def _answer_file(app: RagApp, questions: Path, narrowed: Scope | None) -> None:
+    """A JSON line for each question; one that can't be asked has its reason there, and the others are answered."""
+    asked = refused = 0
+    for row in read_questions(questions):
+        asked += 1
+        try:
+            answer = as_json(app.ask(row["question"], history=row.get("history", ()), narrowed=narrowed))
+        except (BadQuestion, QuestionTooLong) as error:
+            refused += 1
+            answer = {"question": row["question"], "error": str(error)}
+        out_json({"id": row["id"], **answer}, indent=None)
+    if refused:
+        raise typer.Exit(2 if refused == asked else 1)
 
 
 def within(collections: list[str] | None) -> Scope | None:
@@ -98,7 +112,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:
     """Rows with id and question; a row that has none is named by its line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # split at line feeds alone: JSON lets other separators of lines stand inside a question
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise RagappError(f"The questions in {path} can't be read: {error}.") from None
     for number, line in enumerate(lines, 1):
@@ -106,7 +121,9 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
             continue
         try:
             row = json_module.loads(line)
-            yield {"id": str(number), **row, "question": row["question"]}
+            if not isinstance(row["question"], str):
+                raise TypeError
+            yield {"id": str(number), **row}
         except (ValueError, TypeError, KeyError):
             raise RagappError(
                 f'Line {number} of {path} is no question; each line should be like {{"id": "1", "question": "…"}}.'
@@ -116,6 +133,8 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
 def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
     """Questions from the terminal or a pipe, one a line, each with those before it as history."""
     history: list[Answer] = []
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     if sys.stdin.isatty():
         note("Ask away; an empty line or Ctrl-D ends the conversation.")
     while (question := _next_question()) is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,11 +53,16 @@ def note(sentence: str) -> None:
 
 
 def out(text: str) -> None:
-    """A line of the result."""
-    print(text, flush=True)  # noqa: T201 - the command line's own voice
+    """A line of the result; a document's control characters would command the terminal, so they stay away from it."""
+    shown = "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "" for c in text)
+    _print(shown)
+
+
+def _print(text: str) -> None:
+    print(text.encode("utf-8", "backslashreplace").decode(), flush=True)  # noqa: T201 - the command line's own voice
 
 
 def out_json(value: Any, *, indent: int | None = 2) -> None:
-    """A result for programs; characters that are no text are escaped, so that any reader can take it."""
+    """A result for programs; what is no text, or would end a line for some readers, is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    out(text.encode("utf-8", "backslashreplace").decode())
+    _print(re.sub("[\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text))

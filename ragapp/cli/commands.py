@@ -1,0 +1,26 @@
+"""All commands under one name."""
+
+from __future__ import annotations
+
+import typer
+
+from ragapp.cli import ask, evaluate, ingest, models, search, status
+from ragapp.cli import doctor as doctor_command
+
+app = typer.Typer(
+    name="ragapp",
+    help="Cited answers from your own documents, on your own hardware.",
+    epilog="Start with: ragapp ingest FOLDER, then: ragapp ask 'your question'",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("ingest")(ingest.ingest)
+app.command("ask")(ask.ask)
+app.command("search")(search.search)
+app.add_typer(evaluate.app, name="eval")
+app.command("status")(status.status)
+app.command("doctor")(doctor_command.doctor)
+app.command("models")(models.models)
