@@ -224,18 +224,22 @@ def _leave(known: DocumentRow, order: Order, parts: Parts) -> None:
 
 
 def _extracted(file: FoundFile, sha256: str, parts: Parts) -> Extracted:
-    """The text of a file: what was extracted before from the same bytes, else what the parser makes of them now."""
+    """The text of a file as the parser makes it now, from the bytes that were kept.
+
+    Equal bytes have one kept text, which others' citations may point into: it is never written over. The title is the
+    file's own, since it may come from the file's name, and so is the verdict whether a file of that name is read.
+    """
     known = parts.files.extracted(sha256, PARSER_VERSION)
-    if known is not None:
-        return known
     try:
         extracted = parse(
             parts.files.original(sha256), name=file.path.name, max_text_bytes=parts.settings.max_text_mib << 20
         )
     except Unreadable:
-        if not parts.catalog.uses(sha256):
+        if known is None and not parts.catalog.uses(sha256):
             parts.files.forget(sha256)
         raise
+    if known is not None:
+        return replace(known, title=extracted.title)
     parts.files.keep_extracted(sha256, PARSER_VERSION, extracted)
     return extracted
 

@@ -13,6 +13,11 @@ _SHORT = re.compile(
     r"|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|z\.B|e\.g|i\.e|d\.h)|(?:^|\s)\d{1,3})\.$"
 )
 """A full stop after one of these ends no sentence; a bare number with a full stop opens a list or a German date."""
+_LEADER = "...."
+"""Dots that lead the eye to a figure at the end of a line."""
+_ITEM = re.compile(r"\s*(?:[-*\u2022#|]|\d+[.)])")
+FULL_LINE = 50
+"""Characters from which a line may have been broken for being full; headings and cells are shorter."""
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -56,11 +61,21 @@ class SentenceStream:
 
 def _ends(text: str) -> Iterator[int]:
     for match in _END.finditer(text):
-        upto = text[: match.end()].rstrip()
-        if match.group().startswith(".") and _SHORT.search(upto[-12:]):
+        upto = text[max(0, match.end() - 16) : match.end()].rstrip()
+        if match.group().startswith(".") and (_SHORT.search(upto[-12:]) or upto.endswith(_LEADER)):
+            continue
+        if match.group() == "\n" and _wraps(text, match.start()):
             continue
         if match.end() > 0:
             yield match.end()
+
+
+def _wraps(text: str, newline: int) -> bool:
+    """Whether a line was only broken because it was full: long, no row of a table, and its sentence not at an end."""
+    line = text[text.rfind("\n", 0, newline) + 1 : newline].rstrip()
+    following = text[newline + 1 : newline + 60].lstrip(" \t")
+    goes_on = bool(line) and line[-1] not in ".!?:;|" and " | " not in line and _LEADER not in line
+    return goes_on and len(line) >= FULL_LINE and following[:1] not in ("", "\n") and not _ITEM.match(following)
 
 
 def _add(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:

@@ -359,6 +359,25 @@ class TestWhatIsKept:
         assert extracted.text[shown.start : shown.end] == shown.text
         assert_kept(house)
 
+    def test_files_of_equal_bytes_have_their_own_titles_and_their_own_verdicts(self, house: House, docs: Path) -> None:
+        for name in ("policy_2023.txt", "policy_2024.txt", "policy_2025.xyz", "aaa.xyz"):
+            (docs / name).write_text("Bicycles may be parked in the yard.")
+        report = house.ingest(docs)
+        assert {Path(f.source).name for f in report.failed} == {"policy_2025.xyz", "aaa.xyz"}
+        titles = {Path(row.source).name: row.title for row in house.parts.catalog.documents(state="live")}
+        assert (titles["policy_2023.txt"], titles["policy_2024.txt"]) == ("policy 2023", "policy 2024")
+        assert_kept(house)
+
+    def test_one_text_is_kept_of_equal_bytes_and_the_spans_of_each_fit_it(self, house: House, docs: Path) -> None:
+        for name in ("list.csv", "list.txt"):
+            (docs / name).write_text("Item,Price\nValve,12.40 EUR\nHose,7.90 EUR\n")
+        house.ingest(docs)
+        for passage in house.search("price of a valve"):
+            row = house.parts.catalog.document(passage.document_id)
+            assert row is not None
+            extracted = house.parts.files.extracted(row.sha256, PARSER_VERSION)
+            assert extracted is not None and extracted.text[passage.start : passage.end] == passage.text
+
     def test_nothing_is_kept_of_a_file_that_could_not_be_read(self, house: House, docs: Path) -> None:
         (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing in here")
         house.ingest(docs)

@@ -23,6 +23,23 @@ def test_lines_are_sentences_of_their_own() -> None:
     assert cut("Product: A | Price: 3\nProduct: B | Price: 4") == ["Product: A | Price: 3", "Product: B | Price: 4"]
 
 
+def test_a_line_that_was_broken_for_being_full_is_no_sentence() -> None:
+    wrapped = "The warranty is extended to 60 months if the buyer holds a\nVarnLink Pro subscription. It ends with it."
+    assert cut(wrapped) == [
+        "The warranty is extended to 60 months if the buyer holds a\nVarnLink Pro subscription.",
+        "It ends with it.",
+    ]
+    items = "The handbook and what else belongs on the desk of everybody\n- a lamp\n- a chair"
+    assert len(cut(items)) == 3
+    rows = "Place: London | Highest price a night, breakfast included: 175 pounds\nPlace: Hull | Price: 90 pounds"
+    assert len(cut(rows)) == 2
+
+
+def test_dots_that_lead_to_a_figure_end_nothing() -> None:
+    rows = "Corvus process pumps ............... 36 months\nSpare parts ........................ 12 months"
+    assert cut(rows) == rows.splitlines()
+
+
 def test_markers_stay_with_their_sentence() -> None:
     assert cut("It opens at 7:30. [1] It closes late [2, 3].") == ["It opens at 7:30. [1]", "It closes late [2, 3]."]
 
