@@ -174,7 +174,12 @@ class RagApp:
         from ragapp.answer.chain import AnswerChain
 
         return AnswerChain(
-            stages or self.stages, principal, self._loop, model=self.settings.chat.model, narrowed=narrowed
+            stages or self.stages,
+            principal,
+            self._loop,
+            model=self.settings.chat.model,
+            narrowed=narrowed,
+            log_text=self.settings.privacy.log_text,
         )
 
     def retriever(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from ragapp.errors import BadQuestion
 from ragapp.retrieve.hybrid import Retrieved
 from ragapp.types import Answer, AnswerStatus, Citation, Passage, Principal, Sentence, Timings, Turn, Usage
 
+_log = logging.getLogger(__name__)
 NOT_FOUND = "This is not in your documents."
 
 
@@ -91,13 +93,21 @@ class AnswerChain(Runnable[Any, Answer]):
     """
 
     def __init__(
-        self, stages: Stages, principal: Principal, loop: LoopThread, *, model: str, narrowed: Scope | None = None
+        self,
+        stages: Stages,
+        principal: Principal,
+        loop: LoopThread,
+        *,
+        model: str,
+        narrowed: Scope | None = None,
+        log_text: bool = False,
     ) -> None:
         self.stages = stages
         self.principal = principal
         self._loop = loop
         self._model = model
         self._narrowed = narrowed
+        self._log_text = log_text
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         return self._call_with_config(lambda asked: self._loop.run(self._answer(asked)), self._asked(input), config)
@@ -143,7 +153,9 @@ class AnswerChain(Runnable[Any, Answer]):
                 yield event
             if not any(sentence.supported for sentence in progress.sentences):
                 reason = "no sentence of the answer stood up to the passages"
-        yield Done(self._whole(progress, reason))
+        answer = self._whole(progress, reason)
+        _note(answer, with_text=self._log_text)
+        yield Done(answer)
 
     async def _generated(self, progress: _Progress, prompt: Prompt, tokens: bool) -> AsyncIterator[Event]:
         stream = SentenceStream()
@@ -218,6 +230,23 @@ class AnswerChain(Runnable[Any, Answer]):
                 progress.prompt.user_message if progress.prompt else "",
             ),
         )
+
+
+def _note(answer: Answer, *, with_text: bool) -> None:
+    """One line in the log for each question: what it came to and what it cost; its words only where that is allowed."""
+    said = f" question={answer.question!r} answer={answer.text!r}" if with_text else ""
+    _log.info(
+        "%s passages=%d citations=%d retrieve_s=%s first_token_s=%s total_s=%s prompt_tokens=%d completion_tokens=%d%s",
+        answer.status,
+        len(answer.passages),
+        len(answer.citations),
+        answer.timings.retrieve_s,
+        answer.timings.first_token_s,
+        answer.timings.total_s,
+        answer.usage.prompt_tokens,
+        answer.usage.completion_tokens,
+        said,
+    )
 
 
 def written(sentence: Sentence) -> str:
