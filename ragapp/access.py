@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ragapp.types import Principal
@@ -37,6 +37,11 @@ def scope(
 ) -> Scope:
     """The scope of one query by `principal`; the groups come from nowhere else."""
     return Scope(principal.visible_groups, collections, sources, file_types, since, until)
+
+
+def within(principal: Principal, narrowed: Scope | None) -> Scope:
+    """The scope of a query by `principal`, narrowed as asked; the groups of `narrowed` are never taken."""
+    return replace(narrowed, groups=principal.visible_groups) if narrowed else scope(principal)
 
 
 def may_see(principal: Principal, groups: frozenset[str]) -> bool:

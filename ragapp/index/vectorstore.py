@@ -16,7 +16,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from ragapp.access import Scope, may_see, scope
+from ragapp.access import Scope, may_see, scope, within
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow
 from ragapp.errors import RagappError
@@ -114,13 +114,13 @@ class RagVectorStore(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Added texts by their id, and chunks of ingested documents by the id that a search gave them."""
-        within = scope(self._principal)
+        visible = scope(self._principal)
         found: list[Document] = []
         for name in ids:
             key, revision, ordinal = _parsed(name) or (document_id(self._placement.collection, name), None, 0)
             known = self._visible(key)
             if known and revision in (None, known.revision):
-                found += map(_document, self._parts.index.chunks(key, known.revision, [ordinal], within))
+                found += map(_document, self._parts.index.chunks(key, known.revision, [ordinal], visible))
         return found
 
     def similarity_search(
@@ -188,10 +188,10 @@ class RagVectorStore(VectorStore):
 
     def _nearest(self, vector: Vector, k: int, narrowed: Scope | None) -> list[Hit]:
         """The k nearest hits that the catalog confirms; looks further where chunks of dead revisions stand before."""
-        within = _narrowed(self._principal, narrowed)
+        visible = within(self._principal, narrowed)
         limit = k
         while True:
-            hits = self._parts.index.dense(vector, within, limit)
+            hits = self._parts.index.dense(vector, visible, limit)
             pairs = [(hit.payload["document_id"], hit.payload["revision"]) for hit in hits]
             live = self._parts.catalog.confirm(pairs, self._principal)
             confirmed = [hit for hit, pair in zip(hits, pairs, strict=True) if pair in live]
@@ -269,19 +269,6 @@ def _parsed(name: str) -> tuple[str, int, int] | None:
     if len(key) == 36 and len(numbers) == 2 and all(number.isdecimal() for number in numbers):
         return key, int(numbers[0]), int(numbers[1])
     return None
-
-
-def _narrowed(principal: Principal, narrowed: Scope | None) -> Scope:
-    if narrowed is None:
-        return scope(principal)
-    return scope(
-        principal,
-        collections=narrowed.collections,
-        sources=narrowed.sources,
-        file_types=narrowed.file_types,
-        since=narrowed.since,
-        until=narrowed.until,
-    )
 
 
 def _json(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from ragapp.access import Scope, scope
+from ragapp.access import Scope, within
 from ragapp.catalog.catalog import Catalog
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
@@ -52,9 +52,9 @@ class Retrieval:
 
         `narrowed` may only narrow by collection, source, time or file type; its groups are never taken.
         """
-        within = _scope(principal, narrowed)
+        visible = within(principal, narrowed)
         hits = self.index.hybrid(
-            self.dense.encode_query(query), self.bm25.encode_query(query), within, self.settings.candidates
+            self.dense.encode_query(query), self.bm25.encode_query(query), visible, self.settings.candidates
         )
         candidates = [passage(hit) for hit in self._confirmed(fuse(hits, self.settings.candidates), principal)]
         chosen = without_near_duplicates(candidates)[: limit or self.settings.limit]
@@ -67,19 +67,6 @@ class Retrieval:
         wanted = {(hit.payload["document_id"], hit.payload["revision"]) for hit in hits}
         live = self.catalog.confirm(wanted, principal)
         return [hit for hit in hits if (hit.payload["document_id"], hit.payload["revision"]) in live]
-
-
-def _scope(principal: Principal, narrowed: Scope | None) -> Scope:
-    if narrowed is None:
-        return scope(principal)
-    return scope(
-        principal,
-        collections=narrowed.collections,
-        sources=narrowed.sources,
-        file_types=narrowed.file_types,
-        since=narrowed.since,
-        until=narrowed.until,
-    )
 
 
 class HybridRetriever(BaseRetriever):
