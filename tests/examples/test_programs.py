@@ -6,6 +6,7 @@ import re
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,12 +69,22 @@ def test_langgraph_agent(run: Callable[[Path], str]) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
-def test_the_sample_in_the_documentation(run: Callable[[Path], str], tmp_path: Path, page: str) -> None:
+def test_the_sample_in_the_documentation(
+    page: str,
+    tmp_path: Path,
+    models_dir: Path,
+    resting_engine: VllmEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     sample = next(code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "app.ask(" in code)
-    documents = tmp_path / "docs"
-    documents.mkdir()
-    (documents / "leave.md").write_text("# Leave\n\nEvery employee has 30 days of leave a year.\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "leave.md").write_text("# Leave\n\nEvery employee has 30 days of leave a year.\n")
     program = tmp_path / "sample.py"
-    program.write_text(sample.replace('"docs"', repr(str(documents))))
-    assert "30 days" in run(program)
+    program.write_text(sample)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAGAPP_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(ragapp.app, "RagApp", partial(RagApp, models_dir=models_dir, engine=resting_engine))
+    runpy.run_path(str(program), run_name="__main__")
+    assert "30 days" in capsys.readouterr().out
