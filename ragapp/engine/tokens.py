@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,10 @@ class Tokenizer:
             for name, value in self._config.items()
             if name.endswith("_token") and value
         }
+        commands = sorted(
+            (token.content for token in self._fast.get_added_tokens_decoder().values() if token.special), key=len
+        )
+        self._commands = re.compile("|".join(re.escape(command) for command in reversed(commands)) or r"(?!)")
         self._render = _compiled(self.template)
 
     @property
@@ -58,14 +63,27 @@ class Tokenizer:
         return self.encode(self.chat_text(messages, tools))
 
     def chat_text(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None = None) -> str:
-        """The chat as the model's own template writes it. Raises ModelError where the template refuses it."""
+        """The chat as the model's own template writes it. Raises ModelError where the template refuses it.
+
+        Special tokens spelled out in a message are taken apart: a document could end its message with them and begin
+        another in the system's name.
+        """
         from jinja2 import TemplateError
 
         given = {"tools": list(tools)} if tools else {}
         try:
-            return str(self._render(messages=list(messages), add_generation_prompt=True, **self._special, **given))
+            shown = self._harmless(messages)
+            return str(self._render(messages=shown, add_generation_prompt=True, **self._special, **given))
         except TemplateError as error:
             raise ModelError(f"The chat template of the model in {self._folder} refuses this chat: {error}.") from None
+
+    def _harmless(self, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [
+            {**message, "content": self._commands.sub(lambda found: f"{found[0][0]} {found[0][1:]}", content)}
+            if isinstance(content := message.get("content"), str)
+            else message
+            for message in messages
+        ]
 
     def _read_template(self) -> str:
         beside = self._folder / "chat_template.jinja"
