@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -135,7 +137,9 @@ class RagApp:
         narrowed: Scope | None = None,
     ) -> Answer:
         """`ask` for an event loop."""
-        return await self.chain(principal, narrowed).ainvoke({"question": question, "history": history})
+        # building the parts takes seconds the first time, which the caller's loop must not wait for
+        chain = await asyncio.to_thread(self.chain, principal, narrowed)
+        return await chain.ainvoke({"question": question, "history": history})
 
     def stream(
         self,
@@ -149,7 +153,7 @@ class RagApp:
         """The answer as events: passages, then citations and sentences as each is checked, then the whole."""
         return self.chain(principal, narrowed).stream({"question": question, "history": history}, tokens=tokens)
 
-    def astream(
+    async def astream(
         self,
         question: str,
         *,
@@ -157,9 +161,13 @@ class RagApp:
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
         tokens: bool = False,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """`stream` for an event loop."""
-        return self.chain(principal, narrowed).astream({"question": question, "history": history}, tokens=tokens)
+        chain = await asyncio.to_thread(self.chain, principal, narrowed)
+        asked = {"question": question, "history": history}
+        async with aclosing(chain.astream(asked, tokens=tokens)) as events:
+            async for event in events:
+                yield event
 
     def search(
         self, query: str, *, limit: int | None = None, principal: Principal = LOCAL, narrowed: Scope | None = None

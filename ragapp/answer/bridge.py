@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
+from ragapp.errors import EngineError
+
 T = TypeVar("T")
 _END = object()
+_PATIENCE_S = 5.0
+"""Seconds that work may take to end when the loop is closed."""
 
 
 class LoopThread:
-    """Runs coroutines and async iterators for plain threads. Closing it twice is harmless."""
+    """Runs coroutines and async iterators for plain threads. Closing ends what still waits; twice is harmless."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -22,9 +27,14 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The coroutine's result. A caller who is interrupted cancels it."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("This would wait for itself: an async stage must await the async form (aask, ainvoke).")
         future = asyncio.run_coroutine_threadsafe(work, self._running())
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            raise EngineError("The app was closed before the answer was complete; open it and ask again.") from None
         except BaseException:
             future.cancel()
             raise
@@ -44,7 +54,7 @@ class LoopThread:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop and thread:
-            loop.call_soon_threadsafe(loop.stop)
+            asyncio.run_coroutine_threadsafe(_end_all(), loop)
             thread.join(timeout=10)
             loop.close()
 
@@ -55,6 +65,19 @@ class LoopThread:
                 self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
+
+
+async def _end_all() -> None:
+    """Cancel what still runs, so that no thread waits for it for ever, then stop the loop."""
+    loop = asyncio.get_running_loop()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    try:
+        await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), _PATIENCE_S)
+        await loop.shutdown_asyncgens()
+    finally:
+        loop.stop()
 
 
 async def _next(values: AsyncIterator[T]) -> T | object:

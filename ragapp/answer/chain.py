@@ -9,7 +9,8 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,23 +123,23 @@ class AnswerChain(Runnable[Any, Answer]):
 
     async def astream(  # type: ignore[override]
         self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
-    ) -> AsyncIterator[Event]:
-        async for event in self._events(self._asked(input), tokens):
-            yield event
+    ) -> AsyncGenerator[Event]:
+        async with aclosing(self._events(self._asked(input), tokens)) as events:
+            async for event in events:
+                yield event
 
     def _asked(self, input: Any) -> Asked:
-        if isinstance(input, Asked):
-            return input
         question, history = (input["question"], input.get("history", ())) if isinstance(input, Mapping) else (input, ())
-        return Asked(_clean(question), self.principal, tuple(_turn(turn) for turn in history), self._narrowed)
+        return Asked(_clean(question), self.principal, tuple(_turn(turn) for turn in history or ()), self._narrowed)
 
     async def _answer(self, asked: Asked) -> Answer:
-        async for event in self._events(asked, tokens=False):
-            if isinstance(event, Done):
-                return event.answer
+        async with aclosing(self._events(asked, tokens=False)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    return event.answer
         raise AssertionError("the chain ended without an answer")
 
-    async def _events(self, asked: Asked, tokens: bool) -> AsyncIterator[Event]:
+    async def _events(self, asked: Asked, tokens: bool) -> AsyncGenerator[Event]:
         progress = _Progress(asked)
         query = await _run(self.stages.condense, asked)
         retrieved = progress.retrieved = await _run(self.stages.retrieve, query, asked)
@@ -149,15 +150,17 @@ class AnswerChain(Runnable[Any, Answer]):
         reason = judgement.reason
         if not reason:
             progress.prompt = await _run(self.stages.pack, asked, retrieved.passages, judgement)
-            async for event in self._generated(progress, progress.prompt, tokens):
-                yield event
+            # closed by name: garbage collection would free the engine's request later than the reader leaves
+            async with aclosing(self._generated(progress, progress.prompt, tokens)) as events:
+                async for event in events:
+                    yield event
             if not any(sentence.supported for sentence in progress.sentences):
                 reason = "no sentence of the answer stood up to the passages"
         answer = self._whole(progress, reason)
         _note(answer, with_text=self._log_text)
         yield Done(answer)
 
-    async def _generated(self, progress: _Progress, prompt: Prompt, tokens: bool) -> AsyncIterator[Event]:
+    async def _generated(self, progress: _Progress, prompt: Prompt, tokens: bool) -> AsyncGenerator[Event]:
         stream = SentenceStream()
         pieces = self.stages.generate(prompt, progress.asked)
         try:
@@ -234,9 +237,11 @@ class AnswerChain(Runnable[Any, Answer]):
 
 def _note(answer: Answer, *, with_text: bool) -> None:
     """One line in the log for each question: what it came to and what it cost; its words only where that is allowed."""
-    said = f" question={answer.question!r} answer={answer.text!r}" if with_text else ""
+    # the reason names the question's words
+    said = f" question={answer.question!r} answer={answer.text!r} reason={answer.reason!r}" if with_text else ""
     _log.info(
-        "%s passages=%d citations=%d retrieve_s=%s first_token_s=%s total_s=%s prompt_tokens=%d completion_tokens=%d%s",
+        "%s passages=%d citations=%d retrieve_s=%s first_token_s=%s total_s=%s prompt_tokens=%d "
+        "cached_tokens=%d completion_tokens=%d%s",
         answer.status,
         len(answer.passages),
         len(answer.citations),
@@ -244,6 +249,7 @@ def _note(answer: Answer, *, with_text: bool) -> None:
         answer.timings.first_token_s,
         answer.timings.total_s,
         answer.usage.prompt_tokens,
+        answer.usage.cached_tokens,
         answer.usage.completion_tokens,
         said,
     )
@@ -270,9 +276,12 @@ def _turn(said: Any) -> Turn:
         return said
     if isinstance(said, Answer):
         return said.turn
-    if isinstance(said, Mapping):
-        return Turn(str(said["question"]), str(said["answer"]))
-    question, answer = said
+    try:
+        question, answer = (said["question"], said["answer"]) if isinstance(said, Mapping) else said
+    except (KeyError, TypeError, ValueError):
+        raise BadQuestion(
+            "The history must hold earlier answers, or pairs of question and answer; leave out what is neither."
+        ) from None
     return Turn(str(question), str(answer))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from ragapp import Answer, Passage, Principal, RagApp
+from ragapp import Answer, Passage, Principal, RagApp, Settings
+from ragapp.answer.chain import Stages
 from ragapp.answer.events import CitationReady, Done, PassagesFound, SentenceReady, TokenArrived
-from ragapp.errors import BadQuestion, QuestionTooLong
+from ragapp.errors import BadQuestion, ModelError, QuestionTooLong
 
 QUESTION = "By when do I have to enter my summer holiday in the portal?"
 
@@ -161,3 +163,23 @@ def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     assert app.status().documents == 0
     app.close()
     app.close()
+
+
+def test_an_event_loop_does_not_wait_while_the_parts_are_built(tmp_path: Path) -> None:
+    class Slow(RagApp):
+        def _build_stages(self) -> Stages:
+            time.sleep(0.5)
+            raise ModelError("no model here")
+
+    async def beats_while_asking(app: RagApp) -> int:
+        asked = asyncio.create_task(app.aask(QUESTION))
+        beats = 0
+        while not asked.done():
+            await asyncio.sleep(0.05)
+            beats += 1
+        with pytest.raises(ModelError):
+            await asked
+        return beats
+
+    with Slow(Settings(data=tmp_path)) as app:
+        assert asyncio.run(beats_while_asking(app)) >= 5
