@@ -11,8 +11,16 @@ from ragapp.answer.statements import above
 from ragapp.answer.words import Stems, counted, names, numbers, words
 from ragapp.types import Citation, Passage
 
+_NAMED = r"(?:sources?|passages?|documents?|docs?|ref(?:erence)?s?|quellen?|nr|no)\b[.:]?"
 _MARKER = re.compile(r"\s*\[\s*(?:source\s*)?(\d+(?:\s*[,;]\s*\d+)*)\s*\]", re.IGNORECASE)
-_STRAY = re.compile(r"\s*\[\s*(?:source|quelle)?\s*\d*[^\]\s]{0,12}\]|\s*\((?:source|quelle)\s*\d+\)", re.IGNORECASE)
+_STRAY = re.compile(
+    r"\s*\[\s*(?:source|quelle)?\s*\d*[^\]\s]{0,12}\]"
+    rf"|\s*[\[(]\s*{_NAMED}\s*#?\d[^\])\n]{{0,24}}[\])]"
+    r"|\s*\[\s*\d+(?:\s*(?:,|;|&|-|and|und)\s*\d+)+\s*\]"
+    r"|\s*\u3010[^\u3011\n]{0,24}\u3011",
+    re.IGNORECASE,
+)
+"""What is no marker of ours but looks like one, in the ways that models have of writing them."""
 _QUOTE_SENTENCES = 2
 """A quote is at most so many neighbouring sentences: enough for a rule and its exception, short enough to read."""
 
@@ -132,11 +140,11 @@ class Markers:
     """Numbers quotes for the reader, from 1 in the order of their first use; one number for one quote."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[str, int, int], int] = {}
+        self._numbers: dict[tuple[str, int, int, int], int] = {}
 
     def number(self, citation: Citation) -> tuple[Citation, bool]:
         """The citation with the reader's number, and whether it is new."""
-        key = (citation.document_id, citation.start, citation.end)
+        key = (citation.document_id, citation.revision, citation.start, citation.end)
         new = key not in self._numbers
         marker = self._numbers.setdefault(key, len(self._numbers) + 1)
         return replace(citation, marker=marker), new
