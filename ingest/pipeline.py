@@ -11,7 +11,8 @@ import queue
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -89,7 +90,9 @@ def ingest(paths: Sequence[Path], order: Order, parts: Parts, watcher: Watcher |
     run = parts.catalog.start_run("ingest " + " ".join(printable(path) for path in paths))
     state: RunState = "failed"
     try:
-        _write_all(_prepared(files, order, parts, tally), order, parts, tally)
+        # closed by name: after a failed write the parser's thread must not go on behind the caller's back
+        with closing(_prepared(files, order, parts, tally)) as prepared:
+            _write_all(prepared, order, parts, tally)
         parts.index.optimize()
         state = "finished"
     except KeyboardInterrupt:
@@ -115,7 +118,7 @@ def _listed(paths: Sequence[Path], tally: Tally) -> list[FoundFile]:
     return files
 
 
-def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> Iterator[Prepared | None]:
+def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> Generator[Prepared | None]:
     """Files that need writing, parsed on a thread that stays at most AHEAD documents in front; None while it is behind,
     so that what there is can be embedded meanwhile."""
     ready: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)

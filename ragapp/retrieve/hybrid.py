@@ -53,10 +53,10 @@ class Retrieval:
         `narrowed` may only narrow by collection, source, time or file type; its groups are never taken.
         """
         visible = within(principal, narrowed)
-        hits = self.index.hybrid(
-            self.dense.encode_query(query), self.bm25.encode_query(query), visible, self.settings.candidates
-        )
-        candidates = [passage(hit) for hit in self._confirmed(fuse(hits, self.settings.candidates), principal)]
+        # whoever asks for more passages than that must not get fewer than there are
+        each = max(self.settings.candidates, limit or 0)
+        hits = self.index.hybrid(self.dense.encode_query(query), self.bm25.encode_query(query), visible, each)
+        candidates = [passage(hit) for hit in self._confirmed(fuse(hits, each), principal)]
         chosen = without_near_duplicates(candidates)[: limit or self.settings.limit]
         sizes = self.dense.count_tokens([found.text for found in chosen])
         fitting = windows(chosen, sizes, self.settings.passage_tokens)

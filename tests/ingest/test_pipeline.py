@@ -264,6 +264,7 @@ class TestALongDocument:
         monkeypatch.setattr(EdgeIndex, "upsert", full_at_the_second)
         with pytest.raises(StorageFull):
             house.ingest(docs)
+        assert "ragapp-parse" not in {thread.name for thread in threading.enumerate()}
         assert house.finds("7:30") and house.finds("180 EUR")
         assert not house.finds("V0001")
         assert house.parts.catalog.runs(1)[0].state == "failed"
@@ -441,3 +442,14 @@ def during(monkeypatch: pytest.MonkeyPatch, method: str, act: Any) -> None:
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Catalog, method, act_first)
+
+
+def test_whoever_asks_for_more_passages_than_candidates_gets_them(house: House, tmp_path: Path) -> None:
+    for number, words in enumerate(
+        ("Pumps lift water.", "Hoses carry steam.", "Valves close pipes.", "Seals stop leaks.")
+    ):
+        (tmp_path / f"part{number}.txt").write_text(f"{words} Part number {number} of the plant.\n")
+        house.ingest(tmp_path / f"part{number}.txt")
+    parts = house.parts
+    retrieval = Retrieval(parts.index, parts.catalog, parts.dense, parts.bm25, RetrieveSettings(candidates=1))
+    assert len(retrieval.search("part of the plant", LOCAL, limit=4).passages) == 4
