@@ -18,6 +18,13 @@ _OURS = "ragapp-log"
 _FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 
 
+class _OffTheTerminal(logging.handlers.RotatingFileHandler):
+    """A log that can't be written (full disk, no rights) must not write its own traceback between the answers."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Lose the line: whoever needs to write there says so in a better sentence."""
+
+
 def log_path(settings: Settings) -> Path:
     """Where the log of this data folder is."""
     return settings.data / "logs" / "ragapp.log"
@@ -31,7 +38,7 @@ def open_log(settings: Settings) -> None:
     """
     try:
         log_path(settings).parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(
+        handler: logging.Handler = _OffTheTerminal(
             log_path(settings),
             maxBytes=10_000_000,
             backupCount=3,

@@ -138,7 +138,10 @@ def _gpu() -> Check:
     if program is None:
         return Check("gpu", "ok", "none: the engine runs on the CPU")
     query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
-    asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+    try:
+        asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check("gpu", "warning", f"nvidia-smi gives no answer ({type(error).__name__})", "mend the driver")
     if asked.returncode:
         return Check("gpu", "warning", f"{Path(program).name} fails: {asked.stderr.strip()[:200]}", "mend the driver")
     return Check("gpu", "ok", "; ".join(asked.stdout.strip().splitlines()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ragapp.app import RagApp, Say
 from ragapp.network import attempts, refuse_outgoing
-from ragapp.settings import Settings
+from ragapp.settings import IndexSettings, Settings
 
 _DOCUMENT = """# Office rules
 
@@ -39,8 +40,15 @@ def prove_offline(settings: Settings, say: Say) -> OfflineProof:
         document.parent.mkdir()
         document.write_text(_DOCUMENT, encoding="utf-8")
         refuse_outgoing(report)
-        own = settings.model_copy(update={"data": Path(folder) / "data"})
+        own = in_a_folder_of_its_own(settings, Path(folder) / "data")
         with RagApp(own, say=say, models_dir=settings.data / "models") as app:
             app.ingest(document.parent)
             answer = app.ask(_QUESTION)
         return OfflineProof(answer.status == "answered", answer.text, tuple(attempts(report)))
+
+
+def in_a_folder_of_its_own(settings: Settings, data: Path) -> Settings:
+    """The settings with another data folder and the embedded index: the proof's document must not land in the index of
+    a Qdrant server that others search."""
+    os.environ.pop("QDRANT_URL", None)
+    return settings.model_copy(update={"data": data, "index": IndexSettings()})
