@@ -57,7 +57,7 @@ def _answer_file(app: RagApp, questions: Path, narrowed: Scope | None) -> None:
     for row in read_questions(questions):
         asked += 1
         try:
-            answer = as_json(app.ask(row["question"], history=row.get("history", ()), narrowed=narrowed))
+            answer = as_json(app.ask(row["question"], history=row.get("history") or (), narrowed=narrowed))
         except (BadQuestion, QuestionTooLong) as error:
             refused += 1
             answer = {"question": row["question"], "error": str(error)}
@@ -144,7 +144,7 @@ def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
                 out_json(as_json(answer), indent=None)
             else:
                 answer = _print_stream(app, question, history, narrowed)
-        except BadQuestion as error:
+        except (BadQuestion, QuestionTooLong) as error:
             note(str(error))
             continue
         history.append(answer)
@@ -153,8 +153,9 @@ def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
 def _next_question() -> str | None:
     if sys.stdin.isatty():
         print("\n> ", end="", file=sys.stderr, flush=True)  # noqa: T201 - the prompt belongs to the terminal
-    line = sys.stdin.readline()
-    return line.strip() or None
+        return sys.stdin.readline().strip() or None
+    # in a pipe an empty line only parts questions; those after it are asked too
+    return next((line.strip() for line in sys.stdin if line.strip()), None)
 
 
 def _print_stream(app: RagApp, question: str, history: Any, narrowed: Scope | None) -> Answer:

@@ -47,6 +47,8 @@ def run(
     rows = [row for row in read_questions(questions) if half is None or row.get("half") == half]
     if not rows:
         raise RagappError(f"There are no questions to ask in {questions}.")
+    if details:
+        _writable(details)
     from ragapp.evaluate import runner
 
     answers: dict[str, Answer] = {}
@@ -85,6 +87,14 @@ def _share_json(share: Share) -> dict[str, Any]:
         "of": share.of,
         "interval": [round(v, 4) for v in share.interval],
     }
+
+
+def _writable(path: Path) -> None:
+    """Raise before the long run, not after it, where its details can't be written."""
+    try:
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise RagappError(f"The details can't be written to {path} ({error.strerror}); name another file.") from None
 
 
 def _write_details(path: Path, outcomes: list[Outcome], answers: dict[str, Answer]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ragapp.cli.ask import _next_question
 from ragapp.cli.options import out, out_json
 from ragapp.models.weights import resolve
 
@@ -382,3 +384,16 @@ def test_a_text_of_200_mb_is_one_row_quickly_and_leaves_nothing_behind(run: Run,
     (failed,) = ran.json["failed"]
     assert Path(failed["source"]).name == "big.txt" and "200 MiB" in failed["reason"]
     assert sum(path.stat().st_size for path in data.rglob("*") if path.is_file()) - before < 1_000_000
+
+
+def test_details_that_can_not_be_written_are_said_before_the_run(run: Callable[..., Any], tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"id": "a", "question": "When?"}\n')
+    ran = run("eval", "run", questions, "--details", tmp_path / "nowhere" / "details.jsonl")
+    assert ran.code == 2
+    assert "details can't be written" in ran.err
+
+
+def test_an_empty_line_in_a_pipe_loses_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("One?\n\n  \nTwo?\n"))
+    assert [_next_question() for _ in range(3)] == ["One?", "Two?", None]
