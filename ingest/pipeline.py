@@ -24,7 +24,7 @@ from ingest.report import Failure, IngestReport, Tally, Watcher
 from ingest.sources import FoundFile, find, printable
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
-from ragapp.catalog.rows import DocumentRow, RunState
+from ragapp.catalog.rows import DocumentRow, JobState
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
 from ragapp.errors import Unreadable
@@ -87,8 +87,8 @@ def ingest(paths: Sequence[Path], order: Order, parts: Parts, watcher: Watcher |
     began = time.monotonic()
     tally = Tally(watcher)
     files = _listed(paths, tally)
-    run = parts.catalog.start_run("ingest " + " ".join(printable(path) for path in paths))
-    state: RunState = "failed"
+    run = parts.catalog.jobs.start("ingest", "ingest " + " ".join(printable(path) for path in paths))
+    state: JobState = "failed"
     try:
         # closed by name: after a failed write the parser's thread must not go on behind the caller's back
         with closing(_prepared(files, order, parts, tally)) as prepared:
@@ -100,7 +100,7 @@ def ingest(paths: Sequence[Path], order: Order, parts: Parts, watcher: Watcher |
         raise
     finally:
         report = tally.report(round(time.monotonic() - began, 3))
-        parts.catalog.finish_run(run, report, state)
+        parts.catalog.jobs.finish(run, report, state)
     return report
 
 
@@ -297,7 +297,7 @@ def _point(document: Prepared, ordinal: int, vectors: dict[str, Vector], sparse:
     before = document.chunks[ordinal - 1].end if ordinal else piece.start
     kept = payload(
         piece,
-        gap=text[before : piece.start],
+        gap=_blank(text[before : piece.start]),
         page_starts=_page_starts(document.extracted, piece),
         source=document.file.source,
         title=document.extracted.title,
@@ -308,6 +308,11 @@ def _point(document: Prepared, ordinal: int, vectors: dict[str, Vector], sparse:
         dated=document.extracted.dated,
     )
     return Point(piece.point_id, vectors[kept["text_hash"]], sparse, kept)
+
+
+def _blank(between: str) -> str:
+    """The white space between two chunks; nothing where hidden text stands there, which must not come back that way."""
+    return between if between.isspace() else ""
 
 
 def _page_starts(extracted: Extracted, piece: Chunk) -> tuple[int, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,20 @@ class FoundFile:
 
     path: Path
     source: str
+    name: str = ""
+    """What it is called, where `path` is only where its bytes lie."""
+    fingerprint: str = ""
+    """Changes with its bytes, and is known before they are read; empty where there is none."""
+    groups: frozenset[str] | None = None
+    """Who may see it, where its source says so; None for whoever the order names."""
+    container: str = ""
+    """The id of the document that holds it."""
+    depth: int = 0
+    """How many containers it lies in."""
+    replaces: str = ""
+    """The id of the document that it was before it was moved or renamed."""
+    fetch: Callable[[], AbstractContextManager[Path]] | None = None
+    """Brings the bytes of a file that is not on this machine; None where they are at `path`."""
 
 
 @dataclass(frozen=True, slots=True)

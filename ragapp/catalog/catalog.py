@@ -7,7 +7,6 @@ lets through may reach a reader.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,19 +15,20 @@ from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ragapp.catalog.database import WRITES, in_words, sqlite_engine
-from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_run_row, to_table, visible_to
+from ragapp.catalog.database import in_words, sqlite_engine
+from ragapp.catalog.jobs import Jobs
+from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_table, visible_to
 from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date
-from ragapp.catalog.process import own_mark
-from ragapp.catalog.rows import DocumentRow, DocumentState, RunReport, RunRow, RunState, Totals
+from ragapp.catalog.origins import Origins
+from ragapp.catalog.rows import DocumentRow, DocumentState, Totals
+from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import (
     CollectionTable,
     DocumentTable,
     GroupTable,
+    JobFileTable,
     MetaTable,
     RevisionTable,
-    RunFailureTable,
-    RunTable,
 )
 from ragapp.errors import CatalogError
 from ragapp.types import Principal, document_id
@@ -40,9 +40,12 @@ class Catalog:
     """One data folder's catalog. Safe to share between threads, and between processes on one machine."""
 
     def __init__(self, engine: Engine, path: Path) -> None:
+        self._sessions = Sessions(engine, path)
+        self._session, self._writing = self._sessions.reading, self._sessions.writing
         self._engine = engine
-        self._writer = engine.execution_options(**WRITES)
         self._path = path
+        self.jobs = Jobs(self._sessions)
+        self.origins = Origins(self._sessions)
 
     @classmethod
     def open(cls, folder: Path, migrations: Migrations = MIGRATIONS) -> Catalog:
@@ -83,16 +86,76 @@ class Catalog:
         return self.document(document_id(collection, source))
 
     def documents(
-        self, *, collection: str | None = None, principal: Principal | None = None, state: DocumentState | None = None
+        self,
+        *,
+        collection: str | None = None,
+        principal: Principal | None = None,
+        state: DocumentState | None = None,
+        origin: str | None = None,
+        container: str | None = None,
     ) -> tuple[DocumentRow, ...]:
-        """Documents by collection and source; with a principal, only those it may see."""
+        """Documents by collection and source; with a principal, only those it may see.
+
+        `origin` takes those that a synced source brought, `container` those that lie directly in a document.
+        """
         wanted = select(DocumentTable).order_by(DocumentTable.collection, DocumentTable.source)
         if collection is not None:
             wanted = wanted.where(DocumentTable.collection == collection)
         if state is not None:
             wanted = wanted.where(DocumentTable.state == state)
+        if origin is not None:
+            wanted = wanted.where(DocumentTable.origin == origin)
+        if container is not None:
+            wanted = wanted.where(DocumentTable.container == container)
         if principal is not None:
             wanted = wanted.where(DocumentTable.id.in_(visible_to(principal)))
+        with self._session() as session:
+            return tuple(to_rows(session, session.scalars(wanted).all()))
+
+    def known(self, ids: Iterable[str]) -> dict[str, DocumentRow]:
+        """Of these documents those that are in, or failed; at most some hundreds at once."""
+        with self._session() as session:
+            found = session.scalars(select(DocumentTable).where(DocumentTable.id.in_(list(ids)))).all()
+            return {row.id: row for row in to_rows(session, found)}
+
+    def gone(self, origin: str, job_id: int) -> Iterator[DocumentRow]:
+        """Documents of a synced source that a job's listing doesn't name, in pages; members go with their container."""
+        listed = select(JobFileTable.source).where(JobFileTable.job_id == job_id, JobFileTable.action != "gone")
+        last = ""
+        while True:
+            wanted = (
+                select(DocumentTable)
+                .where(
+                    DocumentTable.origin == origin,
+                    DocumentTable.container == "",
+                    DocumentTable.id > last,
+                    DocumentTable.source.not_in(listed),
+                )
+                .order_by(DocumentTable.id)
+                .limit(500)
+            )
+            with self._session() as session:
+                rows = to_rows(session, session.scalars(wanted).all())
+            if not rows:
+                return
+            yield from rows
+            last = rows[-1].id
+
+    def count(self, origin: str) -> int:
+        """How many files of a synced source are live, members of containers not counted."""
+        wanted = select(func.count()).where(
+            DocumentTable.origin == origin, DocumentTable.state == "live", DocumentTable.container == ""
+        )
+        with self._session() as session:
+            return session.scalar(wanted) or 0
+
+    def stale(self, parser_version: str) -> tuple[DocumentRow, ...]:
+        """Live documents that another version of the parser or chunker made."""
+        wanted = (
+            select(DocumentTable)
+            .where(DocumentTable.state == "live", DocumentTable.parser_version != parser_version)
+            .order_by(DocumentTable.collection, DocumentTable.source)
+        )
         with self._session() as session:
             return tuple(to_rows(session, session.scalars(wanted).all()))
 
@@ -147,8 +210,10 @@ class Catalog:
                 # another process gave out the document's first number in between
                 continue
 
-    def commit_document(self, row: DocumentRow) -> DocumentRow:
+    def commit_document(self, row: DocumentRow, *, replaces: str = "") -> DocumentRow:
         """Make `row.revision` the live one, with its groups, in one commit; what was live before no longer is.
+
+        `replaces` is the document that the file was before it was moved: it goes in the same commit.
 
         Call it after the index holds all of the revision's chunks and was flushed. Raises CatalogError for a revision
         that `next_revision` did not give out, or one older than the live one. Returns the row with its times.
@@ -164,25 +229,45 @@ class Catalog:
                     "than the live one; ingest the file again."
                 )
             added = known.added if known and known.state == "live" else now
-            kept = replace(row, state="live", reason="", added=added, changed=now)
+            kept = replace(row, state="live", reason="", passing=False, added=added, changed=now)
+            if replaces and replaces != row.id:
+                _remove(session, replaces)
             session.merge(to_table(kept))
             replace_groups(session, row.id, row.groups)
         return kept
 
-    def record_failure(self, collection: str, source: str, reason: str) -> None:
-        """Note why the newest version of a file is not in. A version that is live stays live."""
+    def record_failure(
+        self,
+        collection: str,
+        source: str,
+        reason: str,
+        *,
+        passing: bool = False,
+        origin: str = "",
+        fingerprint: str = "",
+        container: str = "",
+    ) -> None:
+        """Note why the newest version of a file is not in. A version that is live stays live.
+
+        `passing`: whether the reason may pass by itself.
+        """
         now = datetime.now(UTC)
         key = document_id(collection, source)
         with self._writing() as session:
-            noted = session.execute(update(DocumentTable).where(DocumentTable.id == key).values(reason=reason))
+            noted = session.execute(
+                update(DocumentTable)
+                .where(DocumentTable.id == key)
+                .values(reason=reason, passing=passing, origin=origin, fingerprint=fingerprint, container=container)
+            )
             if noted.rowcount:  # type: ignore[attr-defined]
                 return
             add_collection(session, collection, now)
             session.flush()
             file_type = Path(source).suffix.lower().lstrip(".")[:32]
             row = DocumentRow(
-                key, collection, source, 0, "", 0, Path(source).name, file_type, 0, frozenset(), state="failed"
-            )
+                key, collection, source, 0, "", 0, Path(source).name, file_type, 0, frozenset(), state="failed",
+                passing=passing, origin=origin, fingerprint=fingerprint, container=container,
+            )  # fmt: skip
             session.add(to_table(replace(row, reason=reason, added=now, changed=now)))
 
     def clear_failure(self, document_id: str) -> None:
@@ -191,8 +276,20 @@ class Catalog:
             session.execute(
                 update(DocumentTable)
                 .where(DocumentTable.id == document_id, DocumentTable.state == "live", DocumentTable.reason != "")
-                .values(reason="")
+                .values(reason="", passing=False)
             )
+
+    def note_fingerprint(self, document_id: str, fingerprint: str, origin: str | None = None) -> None:
+        """Keep what tells the file that is in from another version of it; `origin` where a synced source has it now."""
+        values = {"fingerprint": fingerprint} | ({} if origin is None else {"origin": origin})
+        with self._writing() as session:
+            session.execute(update(DocumentTable).where(DocumentTable.id == document_id).values(**values))
+
+    def release(self, origin: str) -> int:
+        """Untie documents from a synced source that is no more; they stay in. Returns how many."""
+        with self._writing() as session:
+            done = session.execute(update(DocumentTable).where(DocumentTable.origin == origin).values(origin=""))
+            return int(done.rowcount)  # type: ignore[attr-defined]
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Change who may see a document, at once; the index's copy of the groups follows."""
@@ -204,9 +301,14 @@ class Catalog:
     def remove(self, document_id: str) -> bool:
         """Take a document out of sight, at once; its chunks may be deleted after. False where there was none."""
         with self._writing() as session:
-            session.execute(delete(GroupTable).where(GroupTable.document_id == document_id))
-            gone = session.execute(delete(DocumentTable).where(DocumentTable.id == document_id))
-            return bool(gone.rowcount)  # type: ignore[attr-defined]
+            return _remove(session, document_id)
+
+    def with_members(self, document_id: str) -> tuple[DocumentRow, ...]:
+        """A document and all that lies in it, at any depth, itself first."""
+        found = [row for row in [self.document(document_id)] if row]
+        for row in found:
+            found += self.documents(container=row.id)
+        return tuple(found)
 
     def totals(self) -> Totals:
         """Counts over all documents."""
@@ -245,61 +347,8 @@ class Catalog:
             session.merge(MetaTable(key="embedder", value=name))
             session.merge(MetaTable(key="embedder_fingerprint", value=fingerprint))
 
-    # runs
 
-    def start_run(self, command: str) -> int:
-        """Note that a run began; returns its id."""
-        counts = dict.fromkeys(("added", "changed", "unchanged", "removed", "failed", "chunks"), 0)
-        run = RunTable(
-            command=command, process=own_mark(), started=datetime.now(UTC), state="running", seconds=0.0, **counts
-        )
-        with self._writing() as session:
-            session.add(run)
-            session.flush()
-            return run.id
-
-    def finish_run(self, run_id: int, report: RunReport, state: RunState) -> None:
-        """Note what a run did and how it ended."""
-        with self._writing() as session:
-            session.execute(
-                update(RunTable)
-                .where(RunTable.id == run_id)
-                .values(
-                    ended=datetime.now(UTC),
-                    state=state,
-                    added=report.added,
-                    changed=report.changed,
-                    unchanged=report.unchanged,
-                    removed=report.removed,
-                    failed=len(report.failed),
-                    chunks=report.chunks,
-                    seconds=report.seconds,
-                )
-            )
-            session.add_all(
-                RunFailureTable(run_id=run_id, source=file.source, reason=file.reason) for file in report.failed
-            )
-
-    def runs(self, limit: int = 10) -> tuple[RunRow, ...]:
-        """The last runs, newest first. One whose process is gone without a word counts as interrupted."""
-        with self._session() as session:
-            return tuple(
-                to_run_row(run) for run in session.scalars(select(RunTable).order_by(RunTable.id.desc()).limit(limit))
-            )
-
-    def run_failures(self, run_id: int) -> tuple[tuple[str, str], ...]:
-        """(source, reason) of each file that a run could not take in."""
-        wanted = select(RunFailureTable.source, RunFailureTable.reason).where(RunFailureTable.run_id == run_id)
-        with self._session() as session:
-            return tuple((source, reason) for source, reason in session.execute(wanted.order_by(RunFailureTable.id)))
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with in_words(self._path), Session(self._engine) as session:
-            yield session
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        """A session whose work is committed as one when the block ends, and undone when it fails."""
-        with in_words(self._path), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+def _remove(session: Session, document_id: str) -> bool:
+    session.execute(delete(GroupTable).where(GroupTable.document_id == document_id))
+    gone = session.execute(delete(DocumentTable).where(DocumentTable.id == document_id))
+    return bool(gone.rowcount)  # type: ignore[attr-defined]

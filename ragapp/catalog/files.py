@@ -129,7 +129,7 @@ def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callab
 def _to_json(extracted: Extracted) -> dict[str, Any]:
     return {
         "text": extracted.text,
-        "elements": [[e.kind, e.start, e.end, e.page, e.level, e.table] for e in extracted.elements],
+        "elements": [[e.kind, e.start, e.end, e.page, e.level, e.table, e.hidden] for e in extracted.elements],
         "title": extracted.title,
         "pages": extracted.pages,
         "words": [
@@ -146,6 +146,7 @@ def _to_json(extracted: Extracted) -> dict[str, Any]:
 def _from_json(kept: dict[str, Any]) -> Extracted:
     return Extracted(
         text=kept["text"],
+        # text kept by an earlier version has no `hidden`: the field's default stands in
         elements=tuple(Element(*element) for element in kept["elements"]),
         title=kept["title"],
         pages=kept["pages"],

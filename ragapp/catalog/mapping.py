@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,8 @@ from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.process import is_running
-from ragapp.catalog.rows import DocumentRow, RunRow, RunState
-from ragapp.catalog.tables import CollectionTable, DocumentTable, GroupTable, RunTable
+from ragapp.catalog.rows import DocumentRow, JobFile, JobRow, JobState, OriginRow
+from ragapp.catalog.tables import CollectionTable, DocumentTable, GroupTable, JobFileTable, JobTable, OriginTable
 from ragapp.types import Principal
 
 
@@ -32,7 +33,8 @@ def replace_groups(session: Session, document_id: str, groups: frozenset[str]) -
 
 _SAME = (
     "id", "collection", "source", "revision", "reason", "sha256", "size", "file_type", "title", "modified", "dated",
-    "parser", "parser_version", "language", "pages", "chunks", "added", "changed", "state",
+    "parser", "parser_version", "language", "pages", "chunks", "added", "changed", "state", "passing", "origin",
+    "fingerprint", "container",
 )  # fmt: skip
 
 
@@ -55,21 +57,84 @@ def to_rows(session: Session, found: Sequence[DocumentTable]) -> list[DocumentRo
     ]
 
 
-def to_run_row(run: RunTable) -> RunRow:
-    state: RunState = run.state  # type: ignore[assignment]
-    if state == "running" and not is_running(run.process):
+def to_job_row(job: JobTable) -> JobRow:
+    state: JobState = job.state  # type: ignore[assignment]
+    if state == "running" and not is_running(job.process):
         state = "interrupted"
-    return RunRow(
-        run.id,
-        run.command,
-        run.started,
-        run.ended,
+    return JobRow(
+        job.id,
+        job.kind,  # type: ignore[arg-type]
+        job.command,
+        job.origin,
+        json.loads(job.request),
+        job.started,
+        job.ended,
         state,
-        run.added,
-        run.changed,
-        run.unchanged,
-        run.removed,
-        run.failed,
-        run.chunks,
-        run.seconds,
+        job.added,
+        job.changed,
+        job.unchanged,
+        job.removed,
+        job.failed,
+        job.chunks,
+        job.seconds,
+    )
+
+
+def to_file_table(job_id: int, file: JobFile) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "source": file.source,
+        "locator": file.locator,
+        "fingerprint": file.fingerprint,
+        "size": file.size,
+        "groups": None if file.groups is None else json.dumps(sorted(file.groups)),
+        "action": file.action,
+        "state": file.state,
+        "outcome": file.outcome,
+        "reason": file.reason,
+        "passing": file.passing,
+        "replaces": file.replaces,
+    }
+
+
+def to_job_file(file: JobFileTable, attempts: int = 0) -> JobFile:
+    return JobFile(
+        file.source,
+        file.action,  # type: ignore[arg-type]
+        file.locator,
+        file.fingerprint,
+        file.size,
+        None if file.groups is None else frozenset(json.loads(file.groups)),
+        file.state,  # type: ignore[arg-type]
+        file.outcome,
+        file.reason,
+        file.passing,
+        file.replaces,
+        attempts,
+    )
+
+
+def to_origin_table(row: OriginRow, created: datetime) -> OriginTable:
+    return OriginTable(
+        name=row.name,
+        url=row.url,
+        collection=row.collection,
+        groups=json.dumps(sorted(row.groups)),
+        rules=json.dumps([[pattern, sorted(groups)] for pattern, groups in row.rules]),
+        include=json.dumps(row.include),
+        exclude=json.dumps(row.exclude),
+        created=created,
+    )
+
+
+def to_origin_row(origin: OriginTable) -> OriginRow:
+    return OriginRow(
+        origin.name,
+        origin.url,
+        origin.collection,
+        frozenset(json.loads(origin.groups)),
+        tuple((pattern, frozenset(groups)) for pattern, groups in json.loads(origin.rules)),
+        tuple(json.loads(origin.include)),
+        tuple(json.loads(origin.exclude)),
+        origin.created,
     )

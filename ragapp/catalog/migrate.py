@@ -27,7 +27,7 @@ class Migrations:
         return self.versions[-1]
 
 
-MIGRATIONS = Migrations(Path(__file__).parent / "migrations", ("0001",))
+MIGRATIONS = Migrations(Path(__file__).parent / "migrations", ("0001", "0002"))
 
 
 def bring_up_to_date(engine: Engine, path: Path, migrations: Migrations) -> None:
@@ -71,9 +71,16 @@ def _upgrade(engine: Engine, migrations: Migrations) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(migrations.folder).replace("%", "%%"))
-    with engine.execution_options(**WRITES).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, migrations.head)
+    with engine.execution_options(**WRITES).connect() as connection:
+        # a table that is copied and dropped must not take along the rows that refer to it
+        on_sqlite = engine.dialect.name == "sqlite"
+        if on_sqlite:
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+        with connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, migrations.head)
+        if on_sqlite:
+            connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
 
 
 def _copy(path: Path, target: Path) -> None:

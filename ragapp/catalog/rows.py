@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 DocumentState = Literal["live", "failed"]
-RunState = Literal["running", "finished", "failed", "interrupted"]
+JobState = Literal["running", "finished", "failed", "interrupted", "cancelled"]
+JobKind = Literal["ingest", "sync", "stale", "retry"]
+FileAction = Literal["new", "changed", "moved", "gone", "unchanged", "unreadable"]
+FileState = Literal["planned", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +45,31 @@ class DocumentRow:
     pages: int | None = None
     state: DocumentState = "live"
     reason: str = ""
+    passing: bool = False
+    """Whether the reason may pass by itself (network, lock, memory), so that trying again makes sense."""
+    origin: str = ""
+    """The name of the source that is synced and brought it; empty where somebody ingested it by hand."""
+    fingerprint: str = ""
+    """What told the newest version of the file apart from others before its bytes were read; empty where unknown."""
+    container: str = ""
+    """The id of the document (a mail, an archive) that holds it; empty for a file of its own."""
     added: datetime | None = None
     """When it first went live, UTC; set by the catalog, like `changed`."""
     changed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run of a command that changes what is in."""
+class JobRow:
+    """One run of something that changes what is in."""
 
     id: int
+    kind: JobKind
     command: str
+    origin: str
+    request: Mapping[str, Any]
     started: datetime
     ended: datetime | None
-    state: RunState
+    state: JobState
     added: int
     changed: int
     unchanged: int
@@ -63,6 +77,39 @@ class RunRow:
     failed: int
     chunks: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One file of a job: what is to be done with it, and what became of it."""
+
+    source: str
+    action: FileAction
+    locator: bytes = b""
+    fingerprint: str = ""
+    size: int = 0
+    groups: frozenset[str] | None = None
+    state: FileState = "planned"
+    outcome: str = ""
+    reason: str = ""
+    passing: bool = False
+    replaces: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OriginRow:
+    """A source that is synced."""
+
+    name: str
+    url: str
+    collection: str = "default"
+    groups: frozenset[str] = frozenset()
+    rules: tuple[tuple[str, frozenset[str]], ...] = ()
+    """(pattern, groups) by path below the source; the last that matches says who may see a file."""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +131,8 @@ class FailedFile(Protocol):
     def reason(self) -> str: ...
 
 
-class RunReport(Protocol):
-    """What a run reports at its end, as ingestion counts it."""
+class JobReport(Protocol):
+    """What a job reports at its end, as ingestion counts it."""
 
     @property
     def added(self) -> int: ...

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -59,6 +69,10 @@ class DocumentTable(Table):
     language: Mapped[str | None] = mapped_column(String(16))
     pages: Mapped[int | None]
     chunks: Mapped[int]
+    passing: Mapped[bool]
+    origin: Mapped[str] = mapped_column(String(200), index=True)
+    fingerprint: Mapped[str]
+    container: Mapped[str] = mapped_column(String(36), index=True)
     added: Mapped[datetime]
     changed: Mapped[datetime]
 
@@ -81,10 +95,15 @@ class RevisionTable(Table):
     last: Mapped[int]
 
 
-class RunTable(Table):
-    __tablename__ = "runs"
+class JobTable(Table):
+    """One run of something that changes what is in. `request` is what was asked, as JSON, so that it can be resumed."""
+
+    __tablename__ = "jobs"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    origin: Mapped[str] = mapped_column(String(200))
+    request: Mapped[str]
     command: Mapped[str]
     process: Mapped[str] = mapped_column(String(128))
     started: Mapped[datetime]
@@ -99,13 +118,54 @@ class RunTable(Table):
     seconds: Mapped[float]
 
 
-class RunFailureTable(Table):
-    __tablename__ = "run_failures"
+class JobFileTable(Table):
+    """What a job means to do with one file (`action`), and what became of it (`state`, `outcome`)."""
+
+    __tablename__ = "job_files"
+    __table_args__ = (UniqueConstraint("job_id", "source"), Index("ix_job_files_state", "job_id", "state"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     source: Mapped[str]
+    locator: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    """Where the file is found again: a path's own bytes, or a store's key."""
+    fingerprint: Mapped[str] = mapped_column(default="")
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    groups: Mapped[str | None]
+    """JSON; None where the source says nothing about this file."""
+    action: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str] = mapped_column(String(16), default="")
+    reason: Mapped[str] = mapped_column(default="")
+    passing: Mapped[bool] = mapped_column(default=False)
+    replaces: Mapped[str] = mapped_column(String(36), default="")
+
+
+class JobAttemptTable(Table):
+    """One try of one file."""
+
+    __tablename__ = "job_attempts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("job_files.id", ondelete="CASCADE"), index=True)
+    ended: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str]
+
+
+class OriginTable(Table):
+    """A source that is synced, by the name that an admin gave it. Lists are JSON."""
+
+    __tablename__ = "origins"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    url: Mapped[str]
+    collection: Mapped[str] = mapped_column(String(200))
+    groups: Mapped[str]
+    rules: Mapped[str]
+    include: Mapped[str]
+    exclude: Mapped[str]
+    created: Mapped[datetime]
 
 
 class MetaTable(Table):

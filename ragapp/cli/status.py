@@ -12,7 +12,7 @@ def status(profile: Profile = None, data: Data = None, json: Json = False, quiet
     """
     with open_app(profile, data, quiet) as app:
         now = app.status()
-        runs = app.catalog.runs(5)
+        jobs = app.catalog.jobs.list(5)
     if json:
         out_json(
             {
@@ -23,29 +23,29 @@ def status(profile: Profile = None, data: Data = None, json: Json = False, quiet
                 "models": {"chat": now.chat_model, "embedder": now.embedder},
                 "profile": now.profile,
                 "data": str(now.data),
-                "runs": [
+                "jobs": [
                     {
-                        "command": run.command,
-                        "started": run.started.isoformat(),
-                        "state": run.state,
-                        "added": run.added,
-                        "changed": run.changed,
-                        "unchanged": run.unchanged,
-                        "failed": run.failed,
-                        "chunks": run.chunks,
-                        "seconds": run.seconds,
+                        "command": job.command,
+                        "started": job.started.isoformat(),
+                        "state": job.state,
+                        "added": job.added,
+                        "changed": job.changed,
+                        "unchanged": job.unchanged,
+                        "failed": job.failed,
+                        "chunks": job.chunks,
+                        "seconds": job.seconds,
                     }
-                    for run in runs
+                    for job in jobs
                 ],
             }
         )
         return
     out(f"{now.documents} documents, {now.chunks} chunks, {_size(now.bytes)} of originals, {now.failed} failed")
     out(f"answers by {now.chat_model}, found with {now.embedder}; profile {now.profile}, data in {now.data}")
-    for run in runs:
+    for job in jobs:
         out(
-            f"  {run.started:%Y-%m-%d %H:%M}  {run.state:<11}  {run.added} added, {run.changed} changed, "
-            f"{run.unchanged} unchanged, {run.failed} failed, {run.seconds:.0f} s  {run.command}"
+            f"  {job.started:%Y-%m-%d %H:%M}  {job.state:<11}  {job.added} added, {job.changed} changed, "
+            f"{job.unchanged} unchanged, {job.failed} failed, {job.seconds:.0f} s  {job.command}"
         )
     if not now.documents:
         out("Nothing is in yet; next: ragapp ingest FOLDER")

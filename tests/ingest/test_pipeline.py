@@ -18,6 +18,7 @@ from ingest.report import IngestReport
 from ragapp.access import LOCAL
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles
+from ragapp.catalog.jobs import Jobs
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
 from ragapp.errors import CatalogError, StorageFull, Unreadable
@@ -156,7 +157,7 @@ class TestFailures:
     def test_a_file_that_vanishes_between_listing_and_reading_is_one_row(
         self, house: House, docs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        during(monkeypatch, "start_run", lambda: (docs / "office.md").unlink())
+        during(monkeypatch, "start", lambda: (docs / "office.md").unlink())
         report = house.ingest(docs)
         assert [Path(f.source).name for f in report.failed] == ["office.md"]
         assert "No such file" in report.failed[0].reason
@@ -166,7 +167,7 @@ class TestFailures:
         self, house: House, docs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         during(
-            monkeypatch, "start_run", lambda: (docs / "office.md").write_text("# New\n\nThe office opens at 9:15.\n")
+            monkeypatch, "start", lambda: (docs / "office.md").write_text("# New\n\nThe office opens at 9:15.\n")
         )
         assert house.ingest(docs).added == 2
         assert house.finds("9:15") and not house.finds("7:30")
@@ -211,7 +212,7 @@ class TestFailures:
         with pytest.raises(Unreadable, match="nowhere"):
             house.ingest(docs, docs / "nowhere")
         assert house.parts.catalog.totals().documents == 0
-        assert house.parts.catalog.runs() == ()
+        assert house.parts.catalog.jobs.list() == ()
 
 
 class TestGroups:
@@ -267,7 +268,7 @@ class TestALongDocument:
         assert "ragapp-parse" not in {thread.name for thread in threading.enumerate()}
         assert house.finds("7:30") and house.finds("180 EUR")
         assert not house.finds("V0001")
-        assert house.parts.catalog.runs(1)[0].state == "failed"
+        assert house.parts.catalog.jobs.list(1)[0].state == "failed"
         monkeypatch.setattr(EdgeIndex, "upsert", real)
         assert (report := house.ingest(docs)).added == 1
         assert report.embedded < report.chunks, "what was embedded before the disk was full is not embedded again"
@@ -338,7 +339,7 @@ class TestCrashes:
         monkeypatch.setattr(EdgeIndex, "upsert", interrupt)
         with pytest.raises(KeyboardInterrupt):
             house.ingest(docs)
-        assert house.parts.catalog.runs(1)[0].state == "interrupted"
+        assert house.parts.catalog.jobs.list(1)[0].state == "interrupted"
         assert house.finds("7:30")
 
 
@@ -435,13 +436,14 @@ def crash() -> None:
 
 def during(monkeypatch: pytest.MonkeyPatch, method: str, act: Any) -> None:
     """Something else happens just before the catalog is called."""
-    real = getattr(Catalog, method)
+    owner = Catalog if hasattr(Catalog, method) else Jobs
+    real = getattr(owner, method)
 
-    def act_first(self: Catalog, *args: Any, **kwargs: Any) -> Any:
+    def act_first(self: Any, *args: Any, **kwargs: Any) -> Any:
         act()
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Catalog, method, act_first)
+    monkeypatch.setattr(owner, method, act_first)
 
 
 def test_whoever_asks_for_more_passages_than_candidates_gets_them(house: House, tmp_path: Path) -> None:

@@ -386,7 +386,7 @@ def test_a_folder_belongs_to_one_embedding_model(catalog: Catalog) -> None:
     assert catalog.embedder() == ("other", "f2")
 
 
-# runs
+# jobs
 
 
 def report(**counts: object) -> SimpleNamespace:
@@ -394,31 +394,30 @@ def report(**counts: object) -> SimpleNamespace:
     return SimpleNamespace(**(plain | counts))
 
 
-def test_runs_are_kept_newest_first_with_what_failed(catalog: Catalog) -> None:
-    first = catalog.start_run("ingest docs")
+def test_jobs_are_kept_newest_first(catalog: Catalog) -> None:
+    first = catalog.jobs.start("ingest", "ingest docs")
     failed = (SimpleNamespace(source="a.pdf", reason="is encrypted"),)
-    catalog.finish_run(first, report(added=2, failed=failed, chunks=9, seconds=1.5), "finished")
-    second = catalog.start_run("ingest more")
-    newest, oldest = catalog.runs(5)
+    catalog.jobs.finish(first, report(added=2, failed=failed, chunks=9, seconds=1.5), "finished")
+    second = catalog.jobs.start("ingest", "ingest more")
+    newest, oldest = catalog.jobs.list(5)
     assert (newest.id, newest.state, newest.ended) == (second, "running", None)
     assert (oldest.state, oldest.added, oldest.failed, oldest.chunks, oldest.seconds) == ("finished", 2, 1, 9, 1.5)
     assert oldest.ended is not None
     assert oldest.ended >= oldest.started
-    assert catalog.run_failures(first) == (("a.pdf", "is encrypted"),)
-    assert [run.id for run in catalog.runs(1)] == [second]
+    assert [job.id for job in catalog.jobs.list(1)] == [second]
 
 
-def test_a_run_whose_process_died_counts_as_interrupted(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_job_whose_process_died_counts_as_interrupted(catalog: Catalog, tmp_path: Path) -> None:
     script = (
         "import os, sys, pathlib, signal\n"
         "from ragapp.catalog.catalog import Catalog\n"
         "c = Catalog.open(pathlib.Path(sys.argv[1]))\n"
-        "c.start_run('ingest docs')\n"
-        "print(c.runs(1)[0].state, flush=True)\n"
+        "c.jobs.start('ingest', 'ingest docs')\n"
+        "print(c.jobs.list(1)[0].state, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     died = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert died.stdout.strip() == "running"
-    assert catalog.runs(1)[0].state == "interrupted"
+    assert catalog.jobs.list(1)[0].state == "interrupted"

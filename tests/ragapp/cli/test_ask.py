@@ -148,7 +148,7 @@ def test_status_counts_and_names(run: Callable[..., Any], documents: Path) -> No
     run("ingest", documents)
     status = run("status", "--json").json
     assert (status["documents"], status["failed"]) == (3, 0)
-    assert status["runs"][0]["added"] == 3
+    assert status["jobs"][0]["added"] == 3
     assert "3 documents" in run("status").out
 
 

@@ -1,0 +1,196 @@
+"""Jobs: what was asked, what became of each file, and each attempt; kept so that any of it can be taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from ragapp.catalog.mapping import to_file_table, to_job_file, to_job_row
+from ragapp.catalog.process import own_mark
+from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobReport, JobRow, JobState
+from ragapp.catalog.sessions import Sessions
+from ragapp.catalog.tables import JobAttemptTable, JobFileTable, JobTable
+from ragapp.errors import CatalogError
+
+_COUNTS = ("added", "changed", "unchanged", "removed", "failed", "chunks")
+_PAGE = 500
+"""Files read at once, so that a job of a million doesn't lie in memory."""
+
+
+class Jobs:
+    """The jobs of one catalog."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def start(self, kind: JobKind, command: str, request: Mapping[str, Any] | None = None, origin: str = "") -> int:
+        """Note that a job began; returns its id."""
+        job = JobTable(
+            kind=kind,
+            command=command,
+            request=json.dumps(request or {}),
+            origin=origin,
+            process=own_mark(),
+            started=datetime.now(UTC),
+            state="running",
+            seconds=0.0,
+            **dict.fromkeys(_COUNTS, 0),
+        )
+        with self._sessions.writing() as session:
+            session.add(job)
+            session.flush()
+            return job.id
+
+    def take_up(self, job_id: int) -> JobRow:
+        """Make an ended job this process's own again. Raises CatalogError for one that runs, or was never there."""
+        with self._sessions.writing() as session:
+            job = session.get(JobTable, job_id)
+            if job is None:
+                raise CatalogError(f"There is no job {job_id}; `ragapp jobs list` shows the jobs there are.")
+            if to_job_row(job).state == "running":
+                raise CatalogError(f"Job {job_id} is running already; `ragapp jobs cancel {job_id}` stops it.")
+            job.process, job.state, job.ended = own_mark(), "running", None
+            return to_job_row(job)
+
+    def finish(self, job_id: int, report: JobReport, state: JobState) -> None:
+        """Note what a job did and how it ended; the files that it left as they were are forgotten."""
+        with self._sessions.writing() as session:
+            session.execute(
+                update(JobTable)
+                .where(JobTable.id == job_id)
+                .values(
+                    ended=datetime.now(UTC),
+                    state=state,
+                    added=report.added,
+                    changed=report.changed,
+                    unchanged=report.unchanged,
+                    removed=report.removed,
+                    failed=len(report.failed),
+                    chunks=report.chunks,
+                    seconds=report.seconds,
+                )
+            )
+            session.execute(
+                delete(JobFileTable).where(JobFileTable.job_id == job_id, JobFileTable.action == "unchanged")
+            )
+
+    def job(self, job_id: int) -> JobRow | None:
+        """One job; None where there is none of this id."""
+        with self._sessions.reading() as session:
+            found = session.get(JobTable, job_id)
+            return to_job_row(found) if found else None
+
+    def list(self, limit: int = 10, origin: str | None = None) -> tuple[JobRow, ...]:
+        """The last jobs, newest first. One whose process is gone without a word counts as interrupted."""
+        wanted = select(JobTable).order_by(JobTable.id.desc()).limit(limit)
+        if origin is not None:
+            wanted = wanted.where(JobTable.origin == origin)
+        with self._sessions.reading() as session:
+            return tuple(to_job_row(job) for job in session.scalars(wanted))
+
+    def cancel(self, job_id: int) -> JobState:
+        """Ask a running job to stop after the files it is at; returns the state it has now. Ended jobs stay ended."""
+        with self._sessions.writing() as session:
+            job = session.get(JobTable, job_id)
+            if job is None:
+                raise CatalogError(f"There is no job {job_id}; `ragapp jobs list` shows the jobs there are.")
+            state = to_job_row(job).state
+            if state in ("running", "interrupted"):
+                job.state = "cancelled"
+            return state
+
+    def is_cancelled(self, job_id: int) -> bool:
+        """Whether somebody asked the job to stop."""
+        with self._sessions.reading() as session:
+            return session.scalar(select(JobTable.state).where(JobTable.id == job_id)) == "cancelled"
+
+    # the files of a job
+
+    def plan(self, job_id: int, files: Sequence[JobFile]) -> None:
+        """Add files to a job; one that it knows already gets its new plan, and keeps its attempts."""
+        if not files:
+            return
+        rows = [to_file_table(job_id, file) for file in files]
+        with self._sessions.writing() as session:
+            known = set(
+                session.scalars(
+                    select(JobFileTable.source).where(
+                        JobFileTable.job_id == job_id, JobFileTable.source.in_([file.source for file in files])
+                    )
+                )
+            )
+            fresh = [row for row in rows if row["source"] not in known]
+            if fresh:
+                session.execute(insert(JobFileTable), fresh)
+            for row in rows:
+                if row["source"] in known:
+                    session.execute(
+                        update(JobFileTable)
+                        .where(JobFileTable.job_id == job_id, JobFileTable.source == row["source"])
+                        .values({key: value for key, value in row.items() if key not in ("job_id", "source")})
+                    )
+
+    def settle(self, job_id: int, files: Iterable[tuple[str, str, str, bool]]) -> None:
+        """Note what became of files: (source, outcome, reason, passing) of each; unknown ones are added."""
+        now = datetime.now(UTC)
+        with self._sessions.writing() as session:
+            for source, outcome, reason, passing in files:
+                state = "failed" if outcome == "failed" else "done"
+                found = session.scalar(
+                    update(JobFileTable)
+                    .where(JobFileTable.job_id == job_id, JobFileTable.source == source)
+                    .values(state=state, outcome=outcome, reason=reason, passing=passing)
+                    .returning(JobFileTable.id)
+                )
+                if found is None:
+                    file = JobFile(source, "new", state=state, outcome=outcome, reason=reason, passing=passing)  # type: ignore[arg-type]
+                    table = JobFileTable(**to_file_table(job_id, file))
+                    session.add(table)
+                    session.flush()
+                    found = table.id
+                session.add(JobAttemptTable(file_id=found, ended=now, outcome=outcome, reason=reason))
+
+    def files(
+        self, job_id: int, *, states: Sequence[str] = (), actions: Sequence[FileAction] = ()
+    ) -> Iterator[JobFile]:
+        """The files of a job by the order they were planned in, read page by page."""
+        last = 0
+        attempts = (
+            select(func.count())
+            .where(JobAttemptTable.file_id == JobFileTable.id)
+            .correlate(JobFileTable)
+            .scalar_subquery()
+        )
+        while True:
+            wanted = select(JobFileTable, attempts).where(JobFileTable.job_id == job_id, JobFileTable.id > last)
+            if states:
+                wanted = wanted.where(JobFileTable.state.in_(states))
+            if actions:
+                wanted = wanted.where(JobFileTable.action.in_(actions))
+            with self._sessions.reading() as session:
+                found = [
+                    (file.id, to_job_file(file, tries))
+                    for file, tries in session.execute(wanted.order_by(JobFileTable.id).limit(_PAGE))
+                ]
+            if not found:
+                return
+            yield from (file for _, file in found)
+            last = found[-1][0]
+
+    def counts(self, job_id: int) -> dict[FileAction, int]:
+        """How many files are to be treated how."""
+        wanted = (
+            select(JobFileTable.action, func.count()).where(JobFileTable.job_id == job_id).group_by(JobFileTable.action)
+        )
+        with self._sessions.reading() as session:
+            return {row[0]: row[1] for row in session.execute(wanted)}  # type: ignore[misc]
+
+    def forget(self, job_id: int, *, states: Sequence[str] = ()) -> None:
+        """Take files of these states (all, where none is named) off a job."""
+        wanted = delete(JobFileTable).where(JobFileTable.job_id == job_id)
+        with self._sessions.writing() as session:
+            session.execute(wanted.where(JobFileTable.state.in_(states)) if states else wanted)
