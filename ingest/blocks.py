@@ -29,6 +29,8 @@ class Block:
     page: int | None = None
     table: int | None = None
     words: tuple[PlacedWord, ...] = ()
+    hidden: bool = False
+    """A reader of the document would not see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,18 @@ def one_line(text: str) -> str:
 
 
 def block(
-    kind: ElementKind, text: str, *, level: int = 0, page: int | None = None, table: int | None = None
+    kind: ElementKind,
+    text: str,
+    *,
+    level: int = 0,
+    page: int | None = None,
+    table: int | None = None,
+    hidden: bool = False,
 ) -> Iterator[Block]:
     """The block of this text, or nothing where the text is blank."""
     text = clean(text).strip("\n") if kind == "code" else clean(text)
     if stripped := text.strip():
-        yield Block(kind, stripped, level, page, table)
+        yield Block(kind, stripped, level, page, table, hidden=hidden)
 
 
 def levelled(blocks: Iterable[Block]) -> tuple[Block, ...]:
@@ -79,6 +87,20 @@ def levelled(blocks: Iterable[Block]) -> tuple[Block, ...]:
         replace(b, level=max(1, b.level)) if b.kind == "title" else (replace(b, level=0) if b.level else b)
         for b in blocks
     )
+
+
+def hidden_last(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Hidden blocks behind the visible ones of their section: left among them, each would cut the text around it."""
+    waiting: list[Block] = []
+    for piece in blocks:
+        if piece.hidden:
+            waiting.append(piece)
+            continue
+        if piece.kind == "title":
+            yield from waiting
+            waiting = []
+        yield piece
+    yield from waiting
 
 
 def assemble(blocks: Iterable[Block]) -> tuple[str, tuple[Element, ...], tuple[Word, ...]]:
@@ -94,7 +116,7 @@ def assemble(blocks: Iterable[Block]) -> tuple[str, tuple[Element, ...], tuple[W
         start = position + len(gap)
         end = start + len(piece.text)
         parts += (gap, piece.text)
-        elements.append(Element(piece.kind, start, end, piece.page, piece.level, piece.table))
+        elements.append(Element(piece.kind, start, end, piece.page, piece.level, piece.table, piece.hidden))
         words += [Word(start + word.start, start + word.end, word.box) for word in piece.words]
         position, before = end, piece
     return "".join(parts), tuple(elements), tuple(words)

@@ -1,6 +1,7 @@
 """From a document's elements to chunks: whole elements, then sentences, then words, and a new start at each heading.
 
-Chunks of a document don't overlap, and every character that is not white space lies in one of them. Since a section's
+Chunks of a document don't overlap, every visible character that is not white space lies in one of them, and hidden text
+in none. Since a section's
 chunks depend on nothing but that section and the headings above it, an edit changes the chunks of its own section only.
 """
 
@@ -59,12 +60,17 @@ def chunk(
 
 
 def sections_of(extracted: Extracted) -> Iterator[Section]:
-    """The document cut at its headings. A heading without text of its own stays with what follows, and so do a page's
-    running head or a mail's sender above the first heading."""
+    """The document cut at its headings and at hidden text, which is left out. A heading without text of its own stays
+    with what follows, and so do a page's running head or a mail's sender above the first heading."""
     path: list[tuple[int, str]] = []
     above: tuple[str, ...] = ()
     gathered: list[Element] = []
     for element in extracted.elements:
+        if element.hidden:
+            if gathered:
+                yield Section(above, tuple(gathered))
+                gathered = []
+            continue
         if element.kind == "title":
             if any(each.kind not in (("title",) if path else ("title", "note")) for each in gathered):
                 yield Section(above, tuple(gathered))

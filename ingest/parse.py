@@ -115,7 +115,7 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
     if len(text) > limit or (4 * len(text) > limit and len(text.encode("utf-8")) > limit):
         raise Unreadable(_too_much(len(text.encode("utf-8")), limit))
     title = one_line(draft.title) or _first_heading(draft) or _stem(name)
-    prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row")
+    prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row" and not b.hidden)
     return Extracted(
         text,
         elements,
@@ -131,7 +131,7 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
 
 def _first_heading(draft: Draft) -> str:
     """The first heading where it stands above all others and is no numbered section."""
-    titles = [b for b in draft.blocks if b.kind == "title"]
+    titles = [b for b in draft.blocks if b.kind == "title" and not b.hidden]
     if draft.titled_parts or not titles or _SECTION.match(titles[0].text):
         return ""
     return one_line(titles[0].text)[:200] if titles[0].level == min(b.level for b in titles) else ""

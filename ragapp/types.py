@@ -45,6 +45,8 @@ class Element:
     """Depth of a title, 1 the highest; 0 for everything that is not a title."""
     table: int | None = None
     """Which table of the document a table_row belongs to; rows of one table share it."""
+    hidden: bool = False
+    """A reader of the document would not see it: it stays in the extracted text, and no chunk is made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Passage:
     """Stage ("dense", "bm25", "fused", …) → rank and score, so that one can see why it was found."""
     ordinals: tuple[int, ...] = ()
     gap: str = ""
-    """The white space between the chunk before and this text, so that neighbours can be joined exactly."""
+    """The white space between the chunk before and this text, so that neighbours can be joined exactly; empty where
+    hidden text stands between them, and then they aren't joined."""
 
     page_starts: tuple[int, ...] = ()
     """For each of `pages`, the position in the extracted text where the passage's part of that page begins."""

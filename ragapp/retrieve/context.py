@@ -71,7 +71,8 @@ def windows(passages: Sequence[Passage], tokens: Sequence[int], room: int) -> li
 def joined(passages: Sequence[Passage]) -> list[Passage]:
     """Join chunks that stand next to one another in a document; the joined passage takes the best one's place.
 
-    The text stays exactly the span of the extracted text: each chunk brings the white space before it along.
+    The text stays exactly the span of the extracted text: each chunk brings the white space before it along. Where more
+    than that lies between two, it is text that no reader of the document sees, and they stay apart.
     """
     by_place = {(p.document_id, p.revision, p.ordinals[0]): p for p in passages}
     result: list[Passage] = []
@@ -81,14 +82,18 @@ def joined(passages: Sequence[Passage]) -> list[Passage]:
         if (*key, best.ordinals[0]) in taken:
             continue
         first = last = best.ordinals[0]
-        while (*key, first - 1) in by_place:
+        while (before := by_place.get((*key, first - 1))) and _adjoin(before, by_place[*key, first]):
             first -= 1
-        while (*key, last + 1) in by_place:
+        while (after := by_place.get((*key, last + 1))) and _adjoin(by_place[*key, last], after):
             last += 1
         run = [by_place[(*key, ordinal)] for ordinal in range(first, last + 1)]
         taken.update((*key, ordinal) for ordinal in range(first, last + 1))
         result.append(_one(best, run))
     return result
+
+
+def _adjoin(one: Passage, other: Passage) -> bool:
+    return one.end + len(other.gap) == other.start
 
 
 def _one(best: Passage, run: Sequence[Passage]) -> Passage:

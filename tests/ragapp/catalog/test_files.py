@@ -1,7 +1,9 @@
 """Originals and extracted text are whole or absent, whatever happens while they are written."""
 
 import errno
+import gzip
 import hashlib
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from ragapp.types import Box, Element, Extracted, Word
 
 EXTRACTED = Extracted(
     text="Title\n\nZahl: 5 \udcff",
-    elements=(Element("title", 0, 5, 1, 1), Element("table_row", 7, 16, 2, 0, 3)),
+    elements=(Element("title", 0, 5, 1, 1), Element("table_row", 7, 16, 2, 0, 3, hidden=True)),
     title="Title",
     pages=2,
     words=(Word(0, 5, Box(1, 1.25, 2.5, 30.0, 12.0)),),
@@ -39,6 +41,17 @@ def test_extracted_text_comes_back_as_it_was(tmp_path: Path) -> None:
     files.keep_extracted("ab" * 32, "1", EXTRACTED)
     assert files.extracted("ab" * 32, "1") == EXTRACTED
     assert files.extracted("ab" * 32, "2") is None
+
+
+def test_text_that_was_kept_before_there_was_hidden_text_still_loads(tmp_path: Path) -> None:
+    files = DocumentFiles(tmp_path)
+    files.keep_extracted("ab" * 32, "1", EXTRACTED)
+    (kept,) = tmp_path.rglob("*.json.gz")
+    old = json.loads(gzip.decompress(kept.read_bytes()))
+    old["elements"] = [element[:6] for element in old["elements"]]
+    kept.write_bytes(gzip.compress(json.dumps(old).encode()))
+    found = files.extracted("ab" * 32, "1")
+    assert found is not None and [e.hidden for e in found.elements] == [False, False]
 
 
 def test_forgetting_takes_every_version_away(tmp_path: Path) -> None:
