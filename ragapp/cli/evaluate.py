@@ -11,7 +11,7 @@ import typer
 
 from ragapp.cli.ask import as_json as answer_json
 from ragapp.cli.ask import read_questions
-from ragapp.cli.options import Data, Json, Profile, Quiet, open_app, out, out_json
+from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
 from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
@@ -58,10 +58,15 @@ def run(
             answers[outcome.id] = answer
             bar.step()
 
-        outcomes = asyncio.run(runner.run(rag, rows, done))
+        outcomes, unasked = asyncio.run(runner.run(rag, rows, done))
     if details:
         _write_details(details, outcomes, answers)
+    for question in unasked:
+        note(f"not asked  {question.id}: {question.reason}")
+    if not outcomes:
+        raise RagappError(f"No question of {questions} could be asked.")
     _report(outcomes, json)
+    raise typer.Exit(1 if unasked else 0)
 
 
 def _report(outcomes: list[Outcome], json: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ragapp.answer.words import names, numbers, words
 from ragapp.app import RagApp
+from ragapp.errors import BadQuestion, QuestionTooLong
 from ragapp.evaluate.metrics import Outcome
 from ragapp.types import Answer
 
@@ -17,20 +19,32 @@ _FIRST = 5
 """Passages that count as found at once, as a reader would look at them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A question that could not be asked, which says nothing about the answers."""
+
+    id: str
+    reason: str
+
+
 async def run(
     app: RagApp, questions: Sequence[Mapping[str, Any]], done: Callable[[Outcome, Answer], None]
-) -> list[Outcome]:
-    """Outcomes in the order of the questions; `done` is told of each as it comes."""
+) -> tuple[list[Outcome], list[Unasked]]:
+    """Outcomes in the order of the questions, and those that could not be asked; `done` is told of each as it comes."""
     room = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(row: Mapping[str, Any]) -> Outcome:
+    async def one(row: Mapping[str, Any]) -> Outcome | Unasked:
         async with room:
-            answer = await app.aask(row["question"], history=row.get("history") or ())
+            try:
+                answer = await app.aask(row["question"], history=row.get("history") or ())
+            except (BadQuestion, QuestionTooLong) as error:
+                return Unasked(str(row["id"]), str(error))
         outcome = judged(row, answer)
         done(outcome, answer)
         return outcome
 
-    return list(await asyncio.gather(*(one(row) for row in questions)))
+    came = await asyncio.gather(*(one(row) for row in questions))
+    return [each for each in came if isinstance(each, Outcome)], [each for each in came if isinstance(each, Unasked)]
 
 
 def judged(row: Mapping[str, Any], answer: Answer) -> Outcome:

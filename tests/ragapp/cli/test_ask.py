@@ -74,6 +74,20 @@ class TestAsk:
         assert table["unanswerable refused"]["of"] == 1
         assert "of" in ready("eval", "run", questions).out
 
+    def test_a_question_that_can_not_be_asked_is_named_and_the_others_are_counted(
+        self, ready: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        questions = tmp_path / "questions.jsonl"
+        rows = [
+            {"id": "empty", "question": " "},
+            {"id": "boiler", "question": "What is forbidden?", "answerable": False},
+        ]
+        questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        ran = ready("eval", "run", questions, "--json")
+        assert ran.code == 1
+        assert "not asked  empty" in ran.err
+        assert ran.json["all"]["unanswerable refused"]["of"] == 1
+
 
 class TestSearch:
     def test_passages_with_ranks(self, ready: Callable[..., Any]) -> None:
