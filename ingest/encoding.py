@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import TYPE_CHECKING
 
 from ragapp.errors import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,6 +23,14 @@ _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf
 _C1 = re.compile("[\x80-\x9f]")
 _TWICE = re.compile("[\xc2-\xf4][\x80-\xbf]{1,3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
+_WESTERN = (
+    "äöüß", "àâçéèêëîïôùûüœæÿ", "áéíñóúü", "àèéìíòóù", "áâãàçéêíóôõúü", "åäöé", "æøåé", "áèéëïóöü", "áéíóúýðþæö",
+)  # fmt: skip
+_CENTRAL = ("áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "ąćęłńóśźż", "áéíóöőúüű", "ăâîşţșț", "čćđšž")
+"""The letters beyond ASCII of German, French, Spanish, …; of Czech, Slovak, Polish, Hungarian, Romanian, Croatian."""
+_ALPHABETS = {"cp1250": _CENTRAL, "iso-8859-2": _CENTRAL, "cp1254": ("âçğıîöşüûi̇",)}
+_SURE = 0.9
+_FEWEST_LETTERS = 3
 _SAMPLE = 1 << 18
 """Bytes that a guess is made from; charset-normalizer is slow on more and no better."""
 
@@ -93,7 +105,12 @@ def _guessed(raw: bytes) -> str:
     if len(whole) > stray:
         return raw.decode("utf-8", "ragapp-cp1252")
     western = raw.decode("cp1252", "replace")
-    if _reads_as_western(western[:_SAMPLE]):
+    ours = _alphabet_share(western[:_SAMPLE], _WESTERN)
+    shares = {name: _alphabet_share(sample.decode(name, "replace"), known) for name, known in _ALPHABETS.items()}
+    name = max(shares, key=lambda each: shares[each])
+    if shares[name] > max(_SURE, ours):
+        return raw.decode(name, "replace")
+    if ours == 1 or _reads_as_western(western[:_SAMPLE]):
         return western
     from charset_normalizer import from_bytes
 
@@ -110,6 +127,15 @@ def _reads_as_western(text: str) -> bool:
     plain = sum(character.isascii() and character.isalpha() for character in text)
     odd = sum(character in "\ufffd¤¦¨¬¯³¸¹ºþÞðÐ¾½¼¿ƒˆ˜" for character in high)
     return letters < 0.25 * (plain + letters) and odd <= 0.1 * len(high)
+
+
+def _alphabet_share(text: str, alphabets: Sequence[str]) -> float:
+    """Of the letters beyond ASCII, the share that the best fitting of these alphabets holds; 0 where there are few."""
+    letters = [character for character in text.lower() if character >= "\x80" and character.isalpha()]
+    replaced = text.count("\ufffd")
+    if len(letters) < _FEWEST_LETTERS:
+        return 0.0
+    return max(sum(letter in alphabet for letter in letters) for alphabet in alphabets) / (len(letters) + replaced)
 
 
 def _as_cp1252(error: UnicodeError) -> tuple[str, int]:

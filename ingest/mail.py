@@ -1,4 +1,5 @@
-"""E-mail: the few headers that a reader looks at, then the body; attachments are named, not opened.
+"""E-mail: the few headers that a reader looks at, then the body; attachments are named here and opened by
+ingest.attachments.
 
 unstructured's partitioners leave sender and recipients out of the text and raise on pictures that are attached.
 """
@@ -6,6 +7,7 @@ unstructured's partitioners leave sender and recipients out of the text and rais
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
@@ -13,28 +15,34 @@ from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 
+from ingest.attachments import attached_names
 from ingest.blocks import Block, Draft, block, one_line
 from ingest.encoding import decode
 from ingest.markup import read_html
-from ingest.text import read_text
+from ingest.quoted import mail_blocks, mail_text
 from ragapp.errors import Unreadable
 
+_RECIPIENT_TYPE, _TO, _CC = 0x0C15, 1, 2
+"""Outlook's property that says how a mail went to somebody (MS-OXOMSG, PidTagRecipientType)."""
+_LONGEST_HEADER = 100_000
+"""Characters; the standard library takes quadratic time and memory for the words of a longer one, which stays as it is
+written."""
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
 
 def read_eml(raw: bytes, limit: int) -> Draft:
     """Blocks of an .eml file; its title is the subject, its date the Date header. Raises Unreadable for a body of more
     than `limit` bytes."""
-    message = BytesParser(policy=policy.default).parsebytes(_as_ascii_headers(raw))
+    message = BytesParser(policy=policy.default).parsebytes(as_ascii_headers(raw))
     headers = {name: one_line(value) for name in _HEADERS if (value := _header(message, name))}
     if any(len(part.get_payload()) > 2 * limit for part in _text_parts(message, choose=False)):
         raise Unreadable(f"holds more than {limit / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
     bodies = list(_bodies(message))
-    names = [name for part in message.walk() if (name := part.get_filename())]
+    names = list(attached_names(message))
     return _mail(headers, bodies, names, _date(_header(message, "Date")))
 
 
-def _as_ascii_headers(raw: bytes) -> bytes:
+def as_ascii_headers(raw: bytes) -> bytes:
     """Mails saved as UTF-16 text, back to the bytes that a mail is."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:64]:
         return decode(raw).encode("utf-8")
@@ -42,10 +50,13 @@ def _as_ascii_headers(raw: bytes) -> bytes:
 
 
 def _header(message: EmailMessage, name: str) -> str:
+    written = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+    if len(written) > _LONGEST_HEADER:
+        return written[:_LONGEST_HEADER]
     try:
         return str(message[name] or "")
     except (ValueError, IndexError, AttributeError, TypeError):  # the standard library's own faults on odd headers
-        return next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+        return written
 
 
 def _bodies(message: EmailMessage) -> Iterator[Draft]:
@@ -78,7 +89,10 @@ def _part(part: EmailMessage) -> Draft:
         text = raw.decode(charset) if charset and charset.lower() not in ("us-ascii", "ascii") else decode(raw)
     except (LookupError, UnicodeDecodeError):
         text = decode(raw)
-    return read_html(text) if part.get_content_type() == "text/html" else read_text(text)
+    if part.get_content_type() == "text/html":
+        draft = read_html(text)
+        return replace(draft, blocks=tuple(mail_blocks(draft.blocks)))
+    return Draft(tuple(mail_text(text)))
 
 
 def _date(value: str) -> datetime | None:
@@ -103,7 +117,7 @@ def _mail(headers: dict[str, str], bodies: list[Draft], attached: list[str], dat
         blocks += body.blocks
         written = True
     names = ", ".join(one_line(name) for name in attached)
-    notes = (f"attachments that were not opened: {names}",) if attached else ()
+    notes = (f"has attachments: {names}",) if attached else ()
     if attached and written:
         blocks += block("note", f"Attachments: {names}")
     return Draft(tuple(blocks) if written or headers else (), subject, dated=dated, notes=notes)
@@ -114,20 +128,23 @@ def read_msg(file: BinaryIO) -> Draft:
     from oxmsg import Message
 
     message = Message.load(file)
-    headers = _msg_headers(message)
+    headers = msg_headers(message)
     html, plain = _text_of(message.html_body), _text_of(message.body)
-    bodies = [draft for draft in (read_html(html) if html else Draft(()),) if draft.blocks] or [read_text(plain)]
+    page = read_html(html) if html else Draft(())
+    body = mail_blocks(page.blocks) if page.blocks else mail_text(plain)
+    bodies = [replace(page, blocks=tuple(body))]
     names = [attachment.file_name or "unnamed" for attachment in message.attachments]
     return _mail(headers, [body for body in bodies if body.blocks], names, message.sent_date)
 
 
-def _msg_headers(message: Any) -> dict[str, str]:
-    recipients = ", ".join(
-        f"{person.name} <{person.email_address}>" if person.name else person.email_address
-        for person in message.recipients
-    )
+def msg_headers(message: Any) -> dict[str, str]:
+    recipients: dict[int, list[str]] = {}
+    for person in message.recipients:
+        shown = f"{person.name} <{person.email_address}>" if person.name else person.email_address
+        recipients.setdefault(person.properties.int_prop_value(_RECIPIENT_TYPE) or _TO, []).append(shown)
+    to, cc = (", ".join(recipients.get(kind, ())) for kind in (_TO, _CC))
     sent = message.sent_date.isoformat(" ", "minutes") if message.sent_date else ""
-    headers = {"From": message.sender or "", "To": recipients, "Date": sent, "Subject": message.subject or ""}
+    headers = {"From": message.sender or "", "To": to, "Cc": cc, "Date": sent, "Subject": message.subject or ""}
     return {name: one_line(value) for name, value in headers.items() if value}
 
 

@@ -10,37 +10,42 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ingest.blocks import Block, Draft, block, clean, one_line
+from ingest.blocks import Block, Draft, block, clean, hidden_last, one_line
 from ingest.htmltables import is_data_table, table_rows
 from ingest.tables import table_blocks
 from ingest.text import read_text
+from ingest.visibility import HIDDEN_TAG, mark_hidden
 from ragapp.types import ElementKind
 
 INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark math meter nobr output q "
     "ruby rb rt rp s samp small span strike strong sub sup time tt u var wbr mi mn mo mrow msup msub mtext".split()
 )
-_SKIPPED = frozenset("script style noscript template head svg iframe object embed canvas audio video select".split())
+_SKIPPED = frozenset(
+    "script style noscript template head svg iframe object embed canvas audio video select datalist".split()
+)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_TITLED_BY_BUTTON = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"))
 _TAG = re.compile(r"<[^>]*>")
 _UNSHOWN = re.compile(r"<(script|style|title|head)\b.*?(?:</\1\s*>|\Z)|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _BREAK = "\x0b"
-_BULLETS = frozenset("•·◦▪‣●○■□–-*")
+_PARAGRAPH = re.compile(r"\x0b\s*\x0b[\s\x0b]*")
+_ROUND_BULLETS = frozenset("•·◦▪‣●○■□")
+_BULLETS = frozenset((*_ROUND_BULLETS, "–", "-", "*"))
 
 
 def read_html(text: str) -> Draft:
-    """Blocks of a page: headings with their levels, lists, tables by rows, code verbatim; hidden parts left out.
+    """Blocks of a page: headings with their levels, lists, tables by rows, code verbatim; what isn't seen is hidden.
 
     What the parser can't make a tree of (nested thousands deep) is read as text without its tags.
     """
     root = _tree(text)
-    walker = _Walker()
-    blocks = tuple(walker.walk(root)) if root is not None else ()
-    if root is None or (not blocks and not walker.hid_text):
+    hid = mark_hidden(root) if root is not None else False
+    blocks = tuple(hidden_last(_Walker().walk(root))) if root is not None else ()
+    if not blocks:
         return read_text(_TAG.sub(" ", _UNSHOWN.sub(" ", text)))
     title = root.find(".//head/title")
-    notes = ("hidden parts of the page were left out",) if walker.hid_text else ()
+    notes = ("text that the page hides is kept apart and never answered from",) if hid else ()
     return Draft(blocks, _flat("".join(title.itertext())) if title is not None else "", notes=notes)
 
 
@@ -65,7 +70,8 @@ class _Walker:
         self._numbers: dict[Any, int] = {}
         self._prefix = ""
         self._tables = 0
-        self.hid_text = False
+        self._terms: list[str] = []
+        self._unseen: list[str] = []
 
     def walk(self, root: Any) -> Iterator[Block]:
         from lxml import etree
@@ -75,7 +81,11 @@ class _Walker:
         for event, element in events:
             tag = element.tag if isinstance(element.tag, str) else ""
             if event == "start":
-                if not tag or tag in _SKIPPED or self._is_hidden(element):
+                if tag == HIDDEN_TAG:
+                    self._unseen.append(element.text or "")
+                    events.skip_subtree()
+                    skipped = element
+                elif not tag or tag in _SKIPPED or (tag == "button" and not _is_title_button(element)):
                     events.skip_subtree()
                     skipped = element
                 elif tag == "pre" or (tag == "table" and is_data_table(element)):
@@ -100,25 +110,42 @@ class _Walker:
         elif tag == "img":
             self._gathered.append(f" {element.get('alt', '')} ")
         elif tag not in INLINE:
+            if tag in ("dt", "dd") and element.getparent().tag == "dt":
+                # libxml2 leaves a term open until its list ends
+                yield from self._end("dt")
             yield from self._flush()
-            if tag in _HEADINGS:
-                self._context.append(("title", _HEADINGS[tag]))
-            elif tag == "nav":
+            if tag == "footer":
                 self._context.append(("note", 0))
+            elif tag in _HEADINGS:
+                self._context.append(("title", _HEADINGS[tag]))
             elif tag == "li":
-                self._context.append(("note" if self._context[-1][0] == "note" else "list_item", 0))
+                self._context.append(("list_item", 0))
                 self._prefix = self._number(element)
+            elif tag == "dd":
+                self._context.append(("list_item", 0))
+                self._prefix, self._terms = (f"{', '.join(self._terms)}: " if self._terms else ""), []
         if element.text:
             self._gathered.append(element.text)
 
     def _end(self, tag: str) -> Iterator[Block]:
-        if tag in INLINE or tag == "br":
+        if tag in INLINE or tag == "br" or (tag == "button" and self._context[-1][0] == "title"):
+            return
+        if tag == "dt":
+            if term := _flat("".join(self._gathered)):
+                self._terms.append(term.rstrip(":"))
+            self._gathered = []
             return
         yield from self._flush()
-        if tag in _HEADINGS or tag in ("li", "nav"):
+        if tag == "dl" and self._terms:
+            yield from block("text", ", ".join(self._terms))
+            self._terms = []
+        if tag in _HEADINGS or tag in ("li", "dd", "footer"):
             self._context.pop()
 
     def _whole(self, tag: str, element: Any) -> Iterator[Block]:
+        for hidden in list(element.iter(HIDDEN_TAG)):
+            self._unseen.append(hidden.text or "")
+            hidden.text = ""
         if tag == "pre":
             for line_break in list(element.iter("br")):
                 line_break.tail = "\n" + (line_break.tail or "")
@@ -132,10 +159,21 @@ class _Walker:
         yield from table_blocks(rows, self._tables, header=header)
 
     def _flush(self) -> Iterator[Block]:
-        text, self._gathered = _flat("".join(self._gathered)), []
+        text, self._gathered = "".join(self._gathered), []
+        unseen, self._unseen = self._unseen, []
+        # two line breaks in a row are how older pages and mails set paragraphs apart
+        parts = _PARAGRAPH.split(text) if self._context[-1][0] == "text" else [text]
+        for part in parts:
+            yield from self._visible(_flat(part))
+        for each in unseen:
+            yield from block("text", each, hidden=True)
+
+    def _visible(self, text: str) -> Iterator[Block]:
         if not text or text in _BULLETS:
             return
         kind, level = self._context[-1]
+        if kind == "text" and len(text) > 2 and text[0] in _ROUND_BULLETS and text[1] == " ":
+            kind, text = "list_item", text[2:]
         prefix, self._prefix = self._prefix, ""
         yield from block(kind, prefix + text if kind == "list_item" else text, level=level)
 
@@ -149,11 +187,10 @@ class _Walker:
         self._numbers[parent] = number + 1
         return f"{number}. "
 
-    def _is_hidden(self, element: Any) -> bool:
-        hidden = "hidden" in element.attrib or bool(_HIDDEN.search(element.get("style") or ""))
-        if hidden and any(part.strip() for part in element.itertext()):
-            self.hid_text = True
-        return hidden
+
+def _is_title_button(element: Any) -> bool:
+    """Whether a button is what one clicks to open a part, and so that part's heading."""
+    return any(up.tag in _TITLED_BY_BUTTON for up in element.iterancestors())
 
 
 def _flat(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any
 
 KNOWN_UNSTRUCTURED = "0.27."
@@ -35,6 +36,18 @@ def make_offline() -> None:
     if not callable(getattr(tokenize, "_load_spacy_model", None)):
         raise RuntimeError("unstructured.nlp.tokenize has no _load_spacy_model to replace; see ingest/offline.py")
     tokenize._load_spacy_model = spacy_model
+
+
+def without_tagging(partitioner: ModuleType) -> None:
+    """Keep a partitioner from asking spaCy about each paragraph (5 ms each, nine tenths of a Word document's time):
+    whether it is a narrative or a heading by its words makes no difference to its block."""
+    for name in ("is_possible_narrative_text", "is_possible_title"):
+        if hasattr(partitioner, name):
+            setattr(partitioner, name, _never)
+
+
+def _never(*_: object, **__: object) -> bool:
+    return False
 
 
 @lru_cache(maxsize=1)

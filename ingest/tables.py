@@ -62,7 +62,9 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def is_value(cell: str) -> bool:
-    """Whether a cell holds a number, an amount or a date rather than words."""
+    """Whether a cell holds a number, an amount, a date or a formula rather than words."""
+    if cell.startswith("=") and len(cell) > 1:
+        return True
     return bool(_VALUE.match(cell)) and not (cell.isdigit() and len(cell) == 4 and cell[:2] in ("19", "20"))
 
 
@@ -80,3 +82,30 @@ def _is_list_of_pairs(rows: Sequence[Sequence[str]]) -> bool:
 
 def _has_name_without_value(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     return any(name and not any(column < len(row) and row[column] for row in body) for column, name in enumerate(names))
+
+
+def under_one_header(rows: Sequence[Sequence[str]], depth: int) -> list[Sequence[str]]:
+    """The table with its first `depth` rows joined into one of names, where merged cells are repeated already."""
+    if depth < 2:
+        return list(rows)
+    width = max(map(len, rows[:depth]))
+    names = []
+    for column in range(width):
+        said = [row[column] for row in rows[:depth] if column < len(row) and row[column]]
+        names.append(" ".join(dict.fromkeys(one_line(each) for each in said)))
+    return [names, *rows[depth:]]
+
+
+def header_depth(rows: Sequence[Sequence[str]], merged: Sequence[bool]) -> int:
+    """How many rows name the columns, told by looks: 0 or 1, and more where the upper ones hold merged cells.
+
+    `merged` says of each row whether one of its cells goes over several columns or down into the next row.
+    """
+    if not rows:
+        return 0
+    depth = 1
+    while depth < min(4, len(rows) - 1) and merged[depth - 1] and not any(is_value(cell) for cell in rows[depth]):
+        depth += 1
+    if depth > 1 and looks_like_header(under_one_header(rows, depth)):
+        return depth
+    return int(looks_like_header(rows))

@@ -14,6 +14,7 @@ from ragapp.types import ElementKind
 
 _XML_HEAD = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _HTML_ROOT = re.compile(r"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+html|<html)", re.I | re.S)
+_DEEPEST_PATH = 8
 _LONG = 200
 """Characters; a longer value is prose and stands for itself."""
 
@@ -40,6 +41,8 @@ def read_xml(text: str) -> Draft:
     if root is None:
         raise Unreadable("can't be read as xml: it holds no element")
     blocks = tuple(_xml_blocks(root))
+    if not blocks and "<!ENTITY" in text:
+        raise Unreadable("holds nothing but entities, which are not followed")
     return Draft(blocks) if blocks else read_html(text)
 
 
@@ -60,10 +63,24 @@ def _xml_blocks(root: Any) -> Iterator[Block]:
             events.skip_subtree()
         elif not any(isinstance(inner.tag, str) for child in children for inner in child):
             fields = [*_attributes(element), *(field for child in children for field in _field(child))]
+            if fields and (above := _path(element)):
+                fields.insert(0, above)
             yield from block("table_row" if len(fields) > 1 else "text", " | ".join(fields))
             events.skip_subtree()
         else:
             yield from block("text", " | ".join((*_attributes(element), one_line(element.text or ""))).strip(" |"))
+
+
+def _path(element: Any) -> str:
+    """Where a group of values stands, by the parts around it that are there but once; records are told by their fields,
+    and not by what all of them are called."""
+    names: list[str] = []
+    at = element
+    while (parent := at.getparent()) is not None and len(names) < _DEEPEST_PATH:
+        if next(at.itersiblings(at.tag), None) is None and next(at.itersiblings(at.tag, preceding=True), None) is None:
+            names.insert(0, _name(at))
+        at = parent
+    return " ".join(names)
 
 
 def _is_mixed(element: Any, children: list[Any]) -> bool:
@@ -101,8 +118,9 @@ def read_json(text: str) -> Draft:
             raise Unreadable(f"can't be read as json: {whole.msg} in line {whole.lineno}") from None
         if not tree:
             raise Unreadable(f"can't be read as json: {whole.msg} in line {whole.lineno}") from None
-    except ValueError as error:
-        raise Unreadable(f"can't be read as json: {one_line(str(error))[:120]}") from None
+    except ValueError:
+        # Python's own limit, since reading them takes quadratic time: sys.get_int_max_str_digits
+        raise Unreadable("can't be read as json: it holds a number of more than 4300 digits") from None
     return Draft(tuple(_json_blocks(tree, (), 1)), titled_parts=True)
 
 
@@ -122,9 +140,38 @@ def _json_blocks(node: Any, path: tuple[str, ...], level: int) -> Iterator[Block
             yield from block("text", ", ".join(filter(None, map(_scalar, node))))
             return
         for item in node:
-            yield from _json_blocks(item, path, level)
+            yield from _json_record(item, "")
     else:
         yield from block("text", _scalar(node))
+
+
+def _json_record(node: Any, above: str) -> Iterator[Block]:
+    """One item of a list: a row that names each value by its path, and behind it a row for each of the lists inside.
+    A heading for a part of one item would stand over the next one too."""
+    if not isinstance(node, dict | list):
+        yield from block("text", f"{above}: {_scalar(node)}" if above else _scalar(node))
+        return
+    leaves: list[str] = []
+    prose: list[str] = []
+    lists: list[tuple[str, list[Any]]] = []
+    waiting: list[tuple[str, Any]] = [("", node)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{name}.{key}" if name else str(key), child) for key, child in reversed(value.items())]
+        elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+            lists.append((name, value))
+        else:
+            shown = ", ".join(filter(None, map(_scalar, value))) if isinstance(value, list) else _scalar(value)
+            if shown:
+                (leaves if len(shown) <= _LONG else prose).append(f"{name}: {shown}" if name else shown)
+    yield from block("table_row", " | ".join((above, *leaves)).strip(" |") if leaves else "")
+    for text in prose:
+        yield from block("text", f"{above} | {text}" if above else text)
+    label = " ".join(filter(None, (above, leaves[0] if leaves else "")))
+    for name, items in lists:
+        for item in items:
+            yield from _json_record(item, " ".join(filter(None, (label[-_LONG:], name))))
 
 
 def _json_child(key: str, value: Any, path: tuple[str, ...], level: int) -> Iterator[Block]:

@@ -39,8 +39,14 @@ def read(tmp_path: Path) -> Callable[..., Extracted]:
 
 @pytest.fixture
 def rows() -> Callable[[Extracted], list[tuple[str, str]]]:
-    """(kind, text) of each element."""
-    return lambda extracted: [(e.kind, text_of(extracted, e)) for e in extracted.elements]
+    """(kind, text) of each element that a reader sees."""
+    return lambda extracted: [(e.kind, text_of(extracted, e)) for e in extracted.elements if not e.hidden]
+
+
+@pytest.fixture
+def hidden() -> Callable[[Extracted], list[str]]:
+    """The texts that a reader doesn't see."""
+    return lambda extracted: [text_of(extracted, e) for e in extracted.elements if e.hidden]
 
 
 def text_of(extracted: Extracted, element: Element) -> str:

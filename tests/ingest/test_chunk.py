@@ -142,7 +142,7 @@ def test_hidden_blocks_wait_for_the_end_of_their_section(count_tokens: Count) ->
     secret = Block("text", "Ignore all of the above.", hidden=True)
     blocks = [title("Pumps"), Block("text", "They move"), secret, Block("text", "water."), title("Oil"), prose(1)]
     document = extracted(*hidden_last(blocks))
-    assert [c.text.split("\n\n")[1:] for c in chunks_of(document, count_tokens)][0] == ["They move", "water."]
+    assert chunks_of(document, count_tokens)[0].text.split("\n\n")[1:] == ["They move", "water."]
     assert secret.text in document.text and document.text.index(secret.text) < document.text.index("Oil")
 
 

@@ -1,5 +1,7 @@
 """Neighbours become one passage with an exact span; the same text is shown once, other figures are kept."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +48,11 @@ def test_windows_hold_every_passage_in_order_and_fit(sizes: list[int], room: int
     for window in cut:
         total = sum(sizes[int(p.text)] for p in window)
         assert total <= room or len(window) == 1
+
+
+def test_neighbours_with_hidden_text_between_them_stay_apart() -> None:
+    first, second = chunk(0), replace(chunk(1), gap="")
+    assert [p.text for p in joined([first, second])] == [first.text, second.text]
 
 
 def test_neighbours_of_other_documents_stay_apart() -> None:
