@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import BinaryIO
 
+from ingest.zipfiles import open_zip
+from ragapp.errors import Unreadable
+
+_CODE = (
+    "py pyi js mjs cjs jsx ts tsx java kt kts scala groovy gradle c cc cpp cxx h hh hpp cs vb fs go rs rb php pl pm "
+    "lua r swift dart sh bash zsh ps1 psm1 bat cmd sql css scss sass less vue svelte tf proto graphql tex bib cmake "
+    "abap cob"
+)
+_KEYED = "yaml yml"
+_SECTIONS = "toml ini cfg conf properties env editorconfig"
 _EXTENSIONS = {
+    **dict.fromkeys(_CODE.split(), "code"),
+    **dict.fromkeys(_KEYED.split(), "yaml"),
+    **dict.fromkeys(_SECTIONS.split(), "ini"),
     "txt": "txt",
     "text": "txt",
     "log": "txt",
@@ -20,9 +34,17 @@ _EXTENSIONS = {
     "xhtml": "html",
     "xml": "xml",
     "docx": "docx",
+    "docm": "docx",
+    "dotx": "docx",
+    "dotm": "docx",
     "pptx": "pptx",
+    "pptm": "pptx",
+    "ppsx": "pptx",
+    "ppsm": "pptx",
+    "potx": "pptx",
     "xlsx": "xlsx",
     "xlsm": "xlsx",
+    "xltx": "xlsx",
     "csv": "csv",
     "tsv": "tsv",
     "tab": "tsv",
@@ -31,13 +53,20 @@ _EXTENSIONS = {
     "json": "json",
     "jsonl": "json",
     "ndjson": "json",
+    "ipynb": "ipynb",
     "epub": "epub",
     "odt": "odt",
     "rtf": "rtf",
     "pdf": "pdf",
+    "zip": "zip",
+    "tar": "tar",
+    "tgz": "gz",
+    "gz": "gz",
 }
-TEXTUAL = frozenset(("txt", "md", "rst", "html", "xml", "csv", "tsv", "json"))
+TEXTUAL = frozenset(("txt", "md", "rst", "html", "xml", "csv", "tsv", "json", "code", "yaml", "ini", "ipynb"))
 """Formats that are text as it stands, whatever its encoding."""
+ARCHIVES = frozenset(("zip", "tar", "gz"))
+"""Formats that hold nothing but other files."""
 ENCRYPTED_OFFICE = "encrypted office document"
 """What an Office file with a password looks like from outside."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -45,7 +74,7 @@ _BINARIES = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
-    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x1f\x8b", "gz"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
     (b"\x7fELF", "a program"),
@@ -54,6 +83,10 @@ _BINARIES = (
 )
 _MAIL_HEAD = re.compile(rb"\A(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}")
 _MAIL_NAMES = re.compile(rb"^(?:from|to|subject|date|message-id|mime-version|received):", re.IGNORECASE | re.MULTILINE)
+
+
+class NotRead(Unreadable):
+    """A whole file of a format that is not read, whatever it says."""
 
 
 def supported() -> tuple[str, ...]:
@@ -77,6 +110,8 @@ def sniff(head: bytes, file: BinaryIO) -> str | None:
         return _ole_kind(file)
     if head.startswith(b"{\\rtf"):
         return "rtf"
+    if head[257:262] == b"ustar":
+        return "tar"
     return next((kind for mark, kind in _BINARIES if head.startswith(mark)), None)
 
 
@@ -113,24 +148,28 @@ def looks_like_mail(head: bytes) -> bool:
 
 def _zip_kind(file: BinaryIO) -> str | None:
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_zip(file) as archive:
             names = archive.namelist()
-            mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, EOFError):
+            mimetype = b""
+            if "mimetype" in names:
+                with archive.open("mimetype") as member:
+                    mimetype = member.read(100)
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, NotImplementedError, EOFError):
         return None
     if b"epub" in mimetype:
         return "epub"
     if b"opendocument.text" in mimetype:
         return "odt"
-    return _office_kind(names) or "a zip archive"
+    return _office_kind(names) or "zip"
 
 
 def _office_kind(names: Iterable[str]) -> str | None:
-    for name in names:
-        for folder, kind in (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx")):
-            if name.startswith(folder):
-                return kind
-    return None
+    """Which Office program a package is of; a plain archive may well have a folder called "word"."""
+    kinds = {"word": "docx", "ppt": "pptx", "xl": "xlsx"}
+    folders = {name.partition("/")[0] for name in names if name.startswith(("word/", "ppt/", "xl/", "_rels/", "["))}
+    if not folders & {"[Content_Types].xml", "_rels"}:
+        return None
+    return next((kinds[name.partition("/")[0]] for name in names if name.startswith(("word/", "ppt/", "xl/"))), None)
 
 
 def _ole_kind(file: BinaryIO) -> str:
@@ -140,9 +179,9 @@ def _ole_kind(file: BinaryIO) -> str:
     marks = {
         ENCRYPTED_OFFICE: "EncryptedPackage",
         "msg": "__substg1.0_",
-        "an old Word document (.doc)": "WordDocument",
-        "an old Excel workbook (.xls)": "Workbook",
-        "an old PowerPoint presentation (.ppt)": "PowerPoint Document",
+        "an old Word document (.doc), which is not read; save it as .docx": "WordDocument",
+        "an old Excel workbook (.xls), which is not read; save it as .xlsx": "Workbook",
+        "an old PowerPoint presentation (.ppt), which is not read; save it as .pptx": "PowerPoint Document",
     }
     found = (kind for kind, mark in marks.items() if mark.encode("utf-16-le") in content)
     return next(found, "a file of an old Office program")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 import warnings
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -17,6 +17,7 @@ from ingest.blocks import Draft, assemble, levelled, one_line
 from ingest.dates import dated_title, own_date
 from ingest.encoding import decode, marked_width
 from ingest.language import language_of
+from ingest.zipfiles import counted, open_zip, overlaps
 from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
@@ -29,6 +30,7 @@ _MAIL_FACTOR = 8
 """How much larger than its text a mail may be: attachments."""
 _ZIP_FACTOR = 8
 """How much larger than its text the unpacked XML of an Office file may be."""
+_ZIPPED = ("docx", "pptx", "xlsx", "epub", "odt", "zip")
 _LONGEST_NAME = 120
 _SECTION = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?\s")
 _TAGS = re.compile(rb"<[^>]*>")
@@ -41,11 +43,32 @@ def parse(path: Path, *, name: str | None = None, max_text_bytes: int) -> Extrac
     the extracted text. Raises Unreadable with the reason; OSError where the file can't be opened.
     """
     shown = name or path.name
-    with path.open("rb") as file:
+    with _opened(path) as file:
         kind, notes = _kind(file, shown)
+        if kind in formats.ARCHIVES:
+            raise Unreadable(f"is a {kind} archive, which holds no text of its own")
         draft = _read(kind, file, max_text_bytes)
     draft = replace(draft, notes=(*notes, *draft.notes))
     return _extracted(draft, shown, max_text_bytes)
+
+
+def kind_of(path: Path, name: str | None = None) -> str:
+    """The format that `parse` reads the file as, or one of formats.ARCHIVES.
+
+    Raises formats.NotRead for a format that isn't read, Unreadable for what is damaged, empty or encrypted, OSError
+    where the file can't be opened.
+    """
+    with _opened(path) as file:
+        return _kind(file, name or path.name)[0]
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, if it is one: opening a pipe would wait for its writer, and reading a device has no end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Unreadable("is not a regular file")
+    return os.fdopen(handle, "rb")
 
 
 def _kind(file: BinaryIO, name: str) -> tuple[str, tuple[str, ...]]:
@@ -58,13 +81,15 @@ def _kind(file: BinaryIO, name: str) -> tuple[str, tuple[str, ...]]:
     found = formats.sniff(head, file)
     if found == formats.ENCRYPTED_OFFICE:
         raise Unreadable("is encrypted with a password; save it without one")
-    if found is not None and found not in _READERS:
-        raise Unreadable(f"is {found}, which is not read")
     extension = PurePath(name).suffix.lower()
+    if found in formats.ARCHIVES:
+        return _archive(found, promised, extension, head)
+    if found is not None and found not in _READERS:
+        raise formats.NotRead(f"is {found}" if "not read" in found else f"is {found}, which is not read")
     if found is None:
         found = formats.kind_of_text(head, promised)
     if found is None and promised is None:
-        raise Unreadable(
+        raise formats.NotRead(
             f"has the format {extension}, which is not read" if extension else "has no extension that tells its format"
         )
     if found is None and promised is not None and promised not in (*formats.TEXTUAL, "eml"):
@@ -75,8 +100,19 @@ def _kind(file: BinaryIO, name: str) -> tuple[str, tuple[str, ...]]:
     return kind, (f"is {kind.upper()} although its name {f'ends in {extension}' if extension else 'says nothing'}",)
 
 
+def _archive(found: str, promised: str | None, extension: str, head: bytes) -> tuple[str, tuple[str, ...]]:
+    """A plain archive, and not one of the many formats that are packed as one (.jar, .ods, .svgz)."""
+    if promised is None and extension:
+        raise formats.NotRead(f"has the format {extension}, which is not read")
+    if promised in _ZIPPED and promised != found:
+        raise Unreadable(_not_what_it_says(promised, head))
+    if promised in (found, None):
+        return found, ()
+    return found, (f"is {found.upper()} although its name ends in {extension}",)
+
+
 def _not_what_it_says(promised: str, head: bytes) -> str:
-    if promised in ("docx", "pptx", "xlsx", "epub", "odt") and head.startswith(b"PK"):
+    if promised in _ZIPPED and head.startswith(b"PK"):
         return f"is damaged or cut off: not a whole {promised} file"
     return f"is not {promised.upper()}, although it is named so"
 
@@ -161,7 +197,7 @@ def _text(file: BinaryIO, limit: int, *, factor: int = 1, declared: bool = False
 
 def _check_zip(file: BinaryIO, limit: int) -> None:
     """Refuse archives that unpack to more than their text could need, by what their directory and their bytes say."""
-    with zipfile.ZipFile(file) as archive:
+    with open_zip(file) as archive:
         if any(entry.flag_bits & 1 for entry in archive.infolist()):
             raise Unreadable("is encrypted with a password; save it without one")
         entries = [
@@ -174,6 +210,9 @@ def _check_zip(file: BinaryIO, limit: int) -> None:
         total = sum(entry.file_size for entry in everything)
         if len(everything) > 50_000 or total > max(1 << 30, limit * _ZIP_FACTOR * 4):
             raise Unreadable(f"unpacks to {len(everything)} files of {total / 2**20:.0f} MiB, more than is safe")
+        if overlaps(archive):
+            raise Unreadable("holds files inside one another, as a zip bomb does")
+        counted(archive)
     file.seek(0)
 
 
@@ -219,25 +258,49 @@ def _tsv(file: BinaryIO, limit: int) -> Draft:
     return read_delimited(_text(file, limit), "\t")
 
 
+def _code(file: BinaryIO, limit: int) -> Draft:
+    from ingest.code import read_code
+
+    return read_code(_text(file, limit))
+
+
+def _notebook(file: BinaryIO, limit: int) -> Draft:
+    from ingest.notebook import read_notebook
+
+    return read_notebook(_text(file, limit, factor=_MARKUP_FACTOR))
+
+
+def _yaml(file: BinaryIO, limit: int) -> Draft:
+    from ingest.code import read_keyed
+
+    return read_keyed(_text(file, limit))
+
+
+def _ini(file: BinaryIO, limit: int) -> Draft:
+    from ingest.code import read_sections
+
+    return read_sections(_text(file, limit))
+
+
 def _docx(file: BinaryIO, limit: int) -> Draft:
-    from ingest.office import read_docx
+    from ingest.word import read_docx
 
     _check_zip(file, limit)
     return read_docx(file)
 
 
 def _pptx(file: BinaryIO, limit: int) -> Draft:
-    from ingest.office import read_pptx
+    from ingest.slides import read_pptx
 
     _check_zip(file, limit)
     return read_pptx(file)
 
 
 def _xlsx(file: BinaryIO, limit: int) -> Draft:
-    from ingest.sheets import read_xlsx
+    from ingest.workbook import read_xlsx
 
     _check_zip(file, limit)
-    return read_xlsx(file)
+    return read_xlsx(file, limit)
 
 
 def _by_pandoc(kind: str) -> Callable[[BinaryIO, int], Draft]:
@@ -291,6 +354,10 @@ _READERS: dict[str, Callable[[BinaryIO, int], Draft]] = {
     "eml": _eml,
     "msg": _msg,
     "json": _json,
+    "code": _code,
+    "yaml": _yaml,
+    "ipynb": _notebook,
+    "ini": _ini,
     "epub": _by_pandoc("epub"),
     "odt": _by_pandoc("odt"),
     "rtf": _by_pandoc("rtf"),

@@ -1,0 +1,171 @@
+"""Mails: what is attached to them, handed-on mails included. The mail's own text is read by ingest.mail."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from email import policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+from ingest.unpacking import Unpacker
+from ragapp.errors import Unreadable
+
+_LARGEST_MAIL = 512 << 20
+"""Bytes; a mail is read whole."""
+_LONGEST_HEADER = 10_000
+"""Characters of a header that are read for a name."""
+_RAW = policy.compat32
+"""The policy that keeps headers as they were written, so that odd ones can't stop a mail from being handed on."""
+_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
+
+
+def open_eml(path: Path, unpacker: Unpacker) -> None:
+    """Every part of a mail that is no body. Raises Unreadable for a mail that is too large."""
+    from ingest.mail import as_ascii_headers
+
+    if unpacker.packed > _LARGEST_MAIL:
+        raise Unreadable(f"is a mail of {unpacker.packed / 2**20:.0f} MiB, too large to be opened")
+    message = BytesParser(policy=_RAW).parsebytes(as_ascii_headers(path.read_bytes()))
+    for number, part in enumerate(_parts(message), 1):
+        _take_part(part, number, unpacker)
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    """Attachments in order: neither the bodies nor what is inside an attached mail."""
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        kind = part.get_content_type()
+        if kind in _SEALED:
+            yield part
+        elif part.get_content_maintype() == "multipart" and part.is_multipart():
+            waiting.extend(reversed(_children(part)))
+        elif kind == "message/delivery-status":
+            continue
+        elif not _is_body(part):
+            yield part
+
+
+def attached_names(message: Message) -> Iterator[str]:
+    """What a reader of the mail sees listed as attached: mails that are handed on by their subject."""
+    for number, part in enumerate(_parts(message), 1):
+        inner = _children(part) if part.get_content_type() == "message/rfc822" else []
+        if inner or part.get_filename():
+            yield _name(part, number, inner[0] if inner else None)
+
+
+def _children(part: Message) -> list[Message]:
+    inner = part.get_payload()
+    return [each for each in inner if isinstance(each, Message)] if isinstance(inner, list) else []
+
+
+def _is_body(part: Message) -> bool:
+    named = bool(part.get_filename()) or part.get_content_disposition() == "attachment"
+    return part.get_content_type() in ("text/plain", "text/html") and not named
+
+
+def _take_part(part: Message, number: int, unpacker: Unpacker) -> None:
+    kind = part.get_content_type()
+    if kind in _SEALED:
+        name = _name(part, number)
+        unpacker.count(name)
+        unpacker.refuse(name, "is encrypted or sealed by S/MIME or PGP; save it without")
+    elif kind == "message/external-body":
+        name = _name(part, number)
+        unpacker.count(name)
+        unpacker.skip(name, "lies elsewhere, and nothing that a mail points to is fetched")
+    elif kind == "message/rfc822" and (inner := _children(part)):
+        unpacker.take(_name(part, number, inner[0]), [_whole(inner[0])])
+    else:
+        content = part.get_payload(decode=True)
+        unpacker.take(_name(part, number), [content if isinstance(content, bytes) else b""])
+
+
+def _whole(message: Message) -> bytes:
+    return message.as_bytes(policy=_RAW.clone(max_line_length=0))
+
+
+def _name(part: Message, number: int, mail: Message | None = None) -> str:
+    """What an attachment is called; its folders, which some programs write, are not part of that."""
+    if said := _decoded(part.get_filename() or ""):
+        name = said.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        if name not in ("", ".", ".."):
+            return name if mail is None or name.lower().endswith(".eml") else f"{name}.eml"
+    if mail is not None:
+        return f"{_as_name(_decoded(str(mail.get('Subject', '')))) or f'mail {number}'}.eml"
+    return f"part {number}{mimetypes.guess_extension(part.get_content_type()) or ''}"
+
+
+def _decoded(value: str) -> str:
+    """A header's value with its encoded words read."""
+    try:
+        return str(make_header(decode_header(value[:_LONGEST_HEADER])))
+    except (LookupError, ValueError, UnicodeError):
+        return value
+
+
+def _as_name(subject: str) -> str:
+    """A subject as the name of a file."""
+    return " ".join(subject.replace("/", "-").replace("\\", "-").split())[:120].strip(" .")
+
+
+def open_msg(path: Path, unpacker: Unpacker) -> None:
+    """Every attachment of an Outlook mail; an attached Outlook mail comes out as .eml, which says the same."""
+    from oxmsg import Message as Outlook
+
+    with path.open("rb") as file:
+        message = Outlook.load(file)
+    for number, attachment in enumerate(message.attachments, 1):
+        name = _as_name(attachment.file_name or "") or f"part {number}"
+        content = attachment.file_bytes
+        inner = next((s for s in attachment._storage.storages if s.name.startswith("__substg1.0_3701")), None)
+        if content is not None:
+            unpacker.take(name, [content])
+        elif inner is not None and any(s.name == "__properties_version1.0" for s in inner.streams):
+            mail = _as_eml(inner)
+            unpacker.take(f"{_as_name(str(mail['Subject'] or '')) or name}.eml", [mail.as_bytes()])
+        else:
+            unpacker.count(name)
+            unpacker.skip(name, "is linked or drawn into the mail, not attached as a file")
+
+
+_HEADER_OF_INNER = 24
+"""Bytes before the properties of a mail inside a mail: [MS-OXMSG] 2.4.1.2."""
+
+
+def _as_eml(storage: Any) -> EmailMessage:
+    """A mail inside an Outlook mail, its own attachments included."""
+    from oxmsg import Message as Outlook
+    from oxmsg.properties import Properties
+
+    class Inner(Outlook):  # type: ignore[misc]
+        @property
+        def properties(self) -> Any:
+            return Properties(self._storage, properties_header_offset=_HEADER_OF_INNER)
+
+    from ingest.mail import msg_headers
+
+    inner = Inner(storage)
+    mail = EmailMessage(policy=policy.SMTP)
+    for name, value in msg_headers(inner).items():
+        if name != "Date":
+            mail[name] = " ".join(value.split())
+    if inner.sent_date:
+        mail["Date"] = inner.sent_date
+    mail.set_content(inner.body or "")
+    html = inner.html_body
+    if html:
+        mail.add_alternative(html, subtype="html")
+    for number, attachment in enumerate(inner.attachments, 1):
+        if attachment.file_bytes is not None:
+            mail.add_attachment(
+                attachment.file_bytes,
+                maintype="application",
+                subtype="octet-stream",
+                filename=_as_name(attachment.file_name or "") or f"part {number}",
+            )
+    return mail
