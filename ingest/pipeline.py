@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import PurePath
 
 from ingest.chunk import CHUNKER_VERSION, chunk
+from ingest.fence import Fence, FenceLimits
 from ingest.parse import PARSER_VERSION, parse
-from ingest.report import Failure, IngestReport, Tally, Watcher
-from ingest.sources import FoundFile, find, printable
+from ingest.report import Tally
+from ingest.sources import FoundFile
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
-from ragapp.catalog.rows import DocumentRow, JobState
+from ragapp.catalog.rows import DocumentRow
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
-from ragapp.errors import Unreadable
+from ragapp.errors import PassingFault, Unreadable
 from ragapp.index.base import Index, Point, SparseVector, Vector
 from ragapp.index.schema import payload, text_hash
 from ragapp.settings import IngestSettings
@@ -60,6 +61,14 @@ class Order:
     collection: str = "default"
     groups: frozenset[str] | None = None
     """None leaves known documents as they are, and shows new ones to everyone."""
+    origin: str = ""
+    """The synced source that the files are of."""
+    renew_stale: bool = False
+    """Make anew what an older parser or chunker made, though its bytes are the same."""
+    again: bool = False
+    """Read files again though they are unchanged: something in them failed."""
+    stop: Callable[[], bool] | None = None
+    """Asked between files; what was begun is brought to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +87,27 @@ class Prepared:
     is_new: bool
 
 
-def ingest(paths: Sequence[Path], order: Order, parts: Parts, watcher: Watcher | None = None) -> IngestReport:
-    """Take in every file below `paths`; unchanged ones are left as they are, and nothing is removed.
+def run_files(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> None:
+    """Take in files, a stream of any length; those that fail are rows in the tally and in the catalog.
 
-    Raises Unreadable for a path that doesn't exist, StorageFull when the disk is full. A file that can't be read is a
-    row in the report.
+    Raises StorageFull when the disk is full.
     """
-    began = time.monotonic()
-    tally = Tally(watcher)
-    files = _listed(paths, tally)
-    run = parts.catalog.jobs.start("ingest", "ingest " + " ".join(printable(path) for path in paths))
-    state: JobState = "failed"
-    try:
-        # closed by name: after a failed write the parser's thread must not go on behind the caller's back
-        with closing(_prepared(files, order, parts, tally)) as prepared:
-            _write_all(prepared, order, parts, tally)
-        parts.index.optimize()
-        state = "finished"
-    except KeyboardInterrupt:
-        state = "interrupted"
-        raise
-    finally:
-        report = tally.report(round(time.monotonic() - began, 3))
-        parts.catalog.jobs.finish(run, report, state)
-    return report
+    # closed by name: after a failed write the parser's thread must not go on behind the caller's back
+    with Fence(_limits(parts.settings)) as fence, closing(_prepared(files, order, parts, tally, fence)) as prepared:
+        _write_all(prepared, order, parts, tally)
 
 
-def _listed(paths: Sequence[Path], tally: Tally) -> list[FoundFile]:
-    files: list[FoundFile] = []
-    for found in find(paths):
-        if isinstance(found, FoundFile):
-            files.append(found)
-        elif found.failed:
-            tally.file_done(found.source, "failed", found.reason)
-        else:
-            tally.skipped.append(Failure(found.source, found.reason))
-    if tally.watcher:
-        tally.watcher.found(len(files))
-    return files
+def _limits(settings: IngestSettings) -> FenceLimits:
+    return FenceLimits(
+        memory_mib=settings.worker_memory_mib,
+        timeout_s=settings.file_timeout_s,
+        timeout_s_per_mib=settings.file_timeout_s_per_mib,
+    )
 
 
-def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> Generator[Prepared | None]:
+def _prepared(
+    files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally, fence: Fence
+) -> Generator[Prepared | None]:
     """Files that need writing, parsed on a thread that stays at most AHEAD documents in front; None while it is behind,
     so that what there is can be embedded meanwhile."""
     ready: queue.Queue[Prepared | BaseException | None] = queue.Queue(AHEAD)
@@ -135,9 +124,9 @@ def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
     def work() -> None:
         try:
             for file in files:
-                if stop.is_set():
-                    return
-                if item := _prepare(file, order, parts, tally):
+                if stop.is_set() or (order.stop and order.stop()):
+                    break
+                if item := _prepare(file, order, parts, tally, fence):
                     hand_over(item)
             hand_over(None)
         except BaseException as error:  # noqa: BLE001 - carried to the thread that reads, and raised there
@@ -160,33 +149,40 @@ def _prepared(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
         worker.join()
 
 
-def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally) -> Prepared | None:
+def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally, fence: Fence) -> Prepared | None:
     """One file parsed and chunked; None when it is unchanged or can't be read, which is noted."""
-    document = document_id(order.collection, file.source)
     try:
-        status = file.path.stat()
-        if status.st_size > parts.settings.max_file_mib << 20:
-            raise Unreadable(
-                f"larger than {parts.settings.max_file_mib} MiB (raise ingest.max_file_mib to take it anyway)"
-            )
-        known = parts.catalog.document(document)
-        if known and _is_current(known) and known.sha256 == sha256_of(file.path):
-            _leave(known, order, parts)
-            tally.file_done(file.source, "unchanged")
-            return None
-        sha256 = parts.files.keep_original(file.path)
-        extracted = _extracted(file, sha256, parts)
+        with file.fetch() if file.fetch else nullcontext(file.path) as path:
+            named = replace(file, path=path, name=file.name or file.path.name)
+            return _prepare_local(named, order, parts, tally, fence)
+    except PassingFault as error:
+        _failed(file, order, parts, tally, str(error), passing=True)
     except Unreadable as error:
         _failed(file, order, parts, tally, str(error))
-        return None
     except OSError as error:
-        _failed(file, order, parts, tally, f"can't be opened ({error.strerror})")
+        stays = isinstance(error, FileNotFoundError | PermissionError)
+        _failed(file, order, parts, tally, f"can't be opened ({error.strerror})", passing=not stays)
+    return None
+
+
+def _prepare_local(file: FoundFile, order: Order, parts: Parts, tally: Tally, fence: Fence) -> Prepared | None:
+    document = document_id(order.collection, file.source)
+    status = file.path.stat()
+    if status.st_size > parts.settings.max_file_mib << 20:
+        raise Unreadable(f"larger than {parts.settings.max_file_mib} MiB (raise ingest.max_file_mib to take it anyway)")
+    known = parts.catalog.document(document)
+    if known and _stays(known, order) and known.sha256 == sha256_of(file.path):
+        _leave(known, file, order, parts)
+        if known.parser_version != _VERSION:
+            tally.stale()
+        tally.file_done(file.source, "unchanged")
         return None
+    sha256 = parts.files.keep_original(file.path)
+    extracted = _extracted(file, sha256, parts, fence)
     revision = parts.catalog.next_revision(document)
     chunks = _chunks(extracted, document, revision, parts)
     if not chunks:
-        _failed(file, order, parts, tally, "holds no text")
-        return None
+        raise Unreadable("holds no text")
     return Prepared(
         file,
         document,
@@ -196,7 +192,7 @@ def _prepare(file: FoundFile, order: Order, parts: Parts, tally: Tally) -> Prepa
         datetime.fromtimestamp(status.st_mtime, UTC),
         extracted,
         tuple(chunks),
-        order.groups or (known.groups if known and known.state == "live" else frozenset({EVERYONE})),
+        file.groups or order.groups or (known.groups if known and known.state == "live" else frozenset({EVERYONE})),
         is_new=known is None or known.state != "live",
     )
 
@@ -212,21 +208,24 @@ def _chunks(extracted: Extracted, document: str, revision: int, parts: Parts) ->
     return [replace(piece, title=extracted.title) for piece in chunks]
 
 
-def _is_current(known: DocumentRow) -> bool:
-    """Whether the live revision was made by the parser and chunker as they are now."""
-    return known.state == "live" and known.parser_version == _VERSION
+def _stays(known: DocumentRow, order: Order) -> bool:
+    """Whether a document stays as it is where its bytes are the same."""
+    return known.state == "live" and not order.again and not (order.renew_stale and known.parser_version != _VERSION)
 
 
-def _leave(known: DocumentRow, order: Order, parts: Parts) -> None:
+def _leave(known: DocumentRow, file: FoundFile, order: Order, parts: Parts) -> None:
     """What is done for an unchanged file: nothing is parsed or embedded, but who may see it can have been asked."""
     if known.reason:
         parts.catalog.clear_failure(known.id)
-    if order.groups and order.groups != known.groups:
-        parts.catalog.set_groups(known.id, order.groups)
-        parts.index.set_groups(known.id, order.groups)
+    if (known.fingerprint, known.origin) != (file.fingerprint, order.origin or known.origin):
+        parts.catalog.note_fingerprint(known.id, file.fingerprint, order.origin or None)
+    groups = file.groups or order.groups
+    if groups and groups != known.groups:
+        parts.catalog.set_groups(known.id, groups)
+        parts.index.set_groups(known.id, groups)
 
 
-def _extracted(file: FoundFile, sha256: str, parts: Parts) -> Extracted:
+def _extracted(file: FoundFile, sha256: str, parts: Parts, fence: Fence) -> Extracted:
     """The text of a file as the parser makes it now, from the bytes that were kept.
 
     Equal bytes have one kept text, which others' citations may point into: it is never written over. The title is the
@@ -234,9 +233,9 @@ def _extracted(file: FoundFile, sha256: str, parts: Parts) -> Extracted:
     """
     known = parts.files.extracted(sha256, PARSER_VERSION)
     try:
-        extracted = parse(
-            parts.files.original(sha256), name=file.path.name, max_text_bytes=parts.settings.max_text_mib << 20
-        )
+        original = parts.files.original(sha256)
+        reading = partial(parse, original, name=file.name, max_text_bytes=parts.settings.max_text_mib << 20)
+        extracted = fence.call_sized(original.stat().st_size, reading)
     except Unreadable:
         if known is None and not parts.catalog.uses(sha256):
             parts.files.forget(sha256)
@@ -250,9 +249,17 @@ def _extracted(file: FoundFile, sha256: str, parts: Parts) -> Extracted:
 _VERSION = f"{PARSER_VERSION}.{CHUNKER_VERSION}"
 
 
-def _failed(file: FoundFile, order: Order, parts: Parts, tally: Tally, reason: str) -> None:
-    parts.catalog.record_failure(order.collection, file.source, reason)
-    tally.file_done(file.source, "failed", reason)
+def _failed(file: FoundFile, order: Order, parts: Parts, tally: Tally, reason: str, *, passing: bool = False) -> None:
+    parts.catalog.record_failure(
+        order.collection,
+        file.source,
+        reason,
+        passing=passing,
+        origin=order.origin,
+        fingerprint=file.fingerprint,
+        container=file.container,
+    )
+    tally.file_done(file.source, "failed", reason, passing=passing)
 
 
 def _write_all(prepared: Iterable[Prepared | None], order: Order, parts: Parts, tally: Tally) -> None:
@@ -346,11 +353,14 @@ def _row(document: Prepared, order: Order) -> DocumentRow:
         dated=extracted.dated,
         language=extracted.language,
         pages=extracted.pages,
+        origin=order.origin,
+        fingerprint=document.file.fingerprint,
+        container=document.file.container,
     )
 
 
 def _file_type(file: FoundFile) -> str:
-    return file.path.suffix.lower().lstrip(".")[:32]
+    return PurePath(file.name).suffix.lower().lstrip(".")[:32]
 
 
 def _commit(complete: list[Prepared], order: Order, parts: Parts, tally: Tally) -> None:
@@ -359,7 +369,10 @@ def _commit(complete: list[Prepared], order: Order, parts: Parts, tally: Tally) 
         return
     parts.index.flush()
     for document in complete:
-        parts.catalog.commit_document(_row(document, order))
+        replaces = document.file.replaces
+        parts.catalog.commit_document(_row(document, order), replaces=replaces)
+        if replaces:
+            parts.index.delete_document(replaces)
         if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
             parts.index.delete_document(document.document_id, keep_revision=document.revision)
         tally.file_done(document.file.source, "added" if document.is_new else "changed")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
-Outcome = Literal["added", "changed", "unchanged", "failed"]
+Outcome = Literal["added", "changed", "unchanged", "removed", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ class IngestReport:
     embedded: int = 0
     """Chunks whose vectors had to be computed; the others were known already."""
     seconds: float = 0.0
+    stale: int = 0
+    """Unchanged documents that an older version of the parser or chunker made."""
+    withheld: str = ""
+    """Why files that are gone from a synced source were not removed; empty where they were."""
+    job: int = 0
+    """The job in the catalog that this was."""
 
     @property
     def ingested(self) -> int:
@@ -53,20 +60,31 @@ class Watcher(Protocol):
         """So many more chunks have their vectors."""
 
 
+class Recorder(Protocol):
+    """Somebody who writes down what became of each file."""
+
+    def file_done(self, source: str, outcome: str, reason: str = "", *, passing: bool = False) -> None:
+        """One file has its outcome; `passing`: whether trying again makes sense."""
+
+
 @dataclass(slots=True)
 class Tally:
     """The report while it grows. Told from the parsing and the embedding thread; tells its watcher one at a time."""
 
     watcher: Watcher | None = None
-    counts: dict[Outcome, int] = field(default_factory=lambda: {"added": 0, "changed": 0, "unchanged": 0, "failed": 0})
+    recorder: Recorder | None = None
+    counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
+    old: int = 0
     failures: list[Failure] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     chunks: int = 0
     embedded: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def file_done(self, source: str, outcome: Outcome, reason: str = "") -> None:
+    def file_done(self, source: str, outcome: Outcome, reason: str = "", *, passing: bool = False) -> None:
         with self._lock:
+            if self.recorder:
+                self.recorder.file_done(source, outcome, reason, passing=passing)
             self.counts[outcome] += 1
             if outcome == "failed":
                 self.failures.append(Failure(source, reason))
@@ -80,14 +98,46 @@ class Tally:
             if self.watcher:
                 self.watcher.embedded(chunks)
 
+    def stale(self, documents: int = 1) -> None:
+        """So many unchanged documents were made by an older version of the parser or chunker."""
+        with self._lock:
+            self.old += documents
+
+    def forget(self, sources: Collection[str]) -> None:
+        """Take back the failures of files that are tried again."""
+        with self._lock:
+            kept = [failure for failure in self.failures if failure.source not in sources]
+            self.counts["failed"] -= len(self.failures) - len(kept)
+            self.failures = kept
+
     def report(self, seconds: float) -> IngestReport:
         return IngestReport(
             added=self.counts["added"],
             changed=self.counts["changed"],
             unchanged=self.counts["unchanged"],
+            removed=self.counts["removed"],
             failed=tuple(self.failures),
             skipped=tuple(self.skipped),
             chunks=self.chunks,
             embedded=self.embedded,
             seconds=seconds,
+            stale=self.old,
         )
+
+
+def merged(reports: Sequence[IngestReport]) -> IngestReport:
+    """Several runs told as one."""
+    return IngestReport(
+        added=sum(report.added for report in reports),
+        changed=sum(report.changed for report in reports),
+        unchanged=sum(report.unchanged for report in reports),
+        removed=sum(report.removed for report in reports),
+        failed=tuple(failure for report in reports for failure in report.failed),
+        skipped=tuple(skipped for report in reports for skipped in report.skipped),
+        chunks=sum(report.chunks for report in reports),
+        embedded=sum(report.embedded for report in reports),
+        seconds=round(sum(report.seconds for report in reports), 3),
+        stale=sum(report.stale for report in reports),
+        withheld=" ".join(report.withheld for report in reports if report.withheld),
+        job=reports[-1].job if reports else 0,
+    )

@@ -7,9 +7,14 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from ingest.origins import Entry, NotListed
 from ragapp.errors import Unreadable
+
+_LATEST_S = 253_402_300_799 - 86_400
+"""The last time that a datetime can hold, less a day for the zones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,86 +39,107 @@ class FoundFile:
     """Brings the bytes of a file that is not on this machine; None where they are at `path`."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotTaken:
-    """Something that was left out of the walk: deliberately (hidden) or because it can't be read."""
-
-    source: str
-    reason: str
-    failed: bool
-    """True where the person would have expected it to be ingested."""
-
-
 def printable(path: Path | str) -> str:
     """A path as text that can be stored and printed: bytes that are no UTF-8 become \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def find(paths: Sequence[Path]) -> Iterator[FoundFile | NotTaken]:
-    """Every file below the given files and folders, each once, in a stable order.
+def hidden(name: str) -> bool:
+    """Whether a file or folder of that name is left out: dot files, and the lock files of office programs."""
+    return name.startswith((".", "~$"))
+
+
+def fingerprint(status: os.stat_result) -> str:
+    """Changes when a file of this machine is written or replaced."""
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def listing(paths: Sequence[Path]) -> Iterator[Entry | NotListed]:
+    """Every file below the given files and folders, each once, in a stable order; one folder's names in memory at most.
 
     Raises Unreadable for a path that doesn't exist or is neither file nor folder.
     """
-    seen: set[tuple[int, int]] = set()
-    given: set[Path] = set()
-    for found in _walk(paths, seen):
-        if isinstance(found, NotTaken):
+    if len(paths) == 1:
+        yield from _walk(paths, set())
+        return
+    given: set[bytes] = set()
+    for found in _walk(paths, set()):
+        if isinstance(found, NotListed):
             yield found
-        elif found.path not in given:
-            given.add(found.path)
+        elif found.locator not in given:
+            given.add(found.locator)
             yield found
 
 
-def _walk(paths: Sequence[Path], seen: set[tuple[int, int]]) -> Iterator[FoundFile | NotTaken]:
+def _walk(paths: Sequence[Path], seen: set[tuple[int, int]]) -> Iterator[Entry | NotListed]:
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would rename what a link given by name is called
         try:
-            mode = absolute.stat().st_mode
+            status = absolute.stat()
         except FileNotFoundError:
             raise Unreadable(f"There is no file or folder {printable(path)}; check the path.") from None
         except OSError as error:
             raise Unreadable(f"{printable(path)} can't be opened: {error.strerror}.") from None
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(status.st_mode):
             yield from _below(absolute, absolute.resolve(), seen)
-        elif stat.S_ISREG(mode):
-            yield FoundFile(absolute, printable(absolute))
+        elif stat.S_ISREG(status.st_mode):
+            yield _listed(absolute, status)
         else:
             raise Unreadable(f"{printable(path)} is neither a file nor a folder.")
 
 
-def _below(folder: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[FoundFile | NotTaken]:
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:
-        yield NotTaken(printable(folder), "a folder that was already walked", failed=False)
-        return
-    seen.add((status.st_dev, status.st_ino))
+def _below(folder: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry | NotListed]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
-    except OSError as error:
-        yield NotTaken(printable(folder), f"the folder can't be read ({error.strerror})", failed=True)
-        return
-    for entry in entries:
-        yield from _entry(Path(entry.path), root, seen)
-
-
-def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[FoundFile | NotTaken]:
-    if path.name.startswith(".") or path.name.startswith("~$"):
-        yield NotTaken(printable(path), "hidden", failed=False)
-        return
-    try:
-        if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root):
-            yield NotTaken(printable(path), "a link that leads out of the folder", failed=False)
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            yield NotListed(printable(folder), "a folder that was already walked", failed=False)
             return
-        mode = path.stat().st_mode
-    except (OSError, RuntimeError) as error:
-        reason = "a link that leads nowhere or round in a circle" if path.is_symlink() else str(error)
-        yield NotTaken(printable(path), reason, failed=True)
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            names = sorted(os.fsencode(entry.name) for entry in entries)
+    except OSError as error:
+        yield NotListed(printable(folder), f"the folder can't be read ({error.strerror})", failed=True)
         return
-    if path.is_symlink():
-        yield NotTaken(printable(path), "a link to something that is ingested by its own name", failed=False)
-    elif stat.S_ISDIR(mode):
+    for name in names:
+        yield from _entry(folder / os.fsdecode(name), root, seen)
+
+
+def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry | NotListed]:
+    if hidden(path.name):
+        yield NotListed(printable(path), "hidden", failed=False)
+        return
+    try:
+        linked = path.is_symlink()
+        if linked and not path.resolve(strict=True).is_relative_to(root):
+            yield NotListed(printable(path), "a link that leads out of the folder", failed=False)
+            return
+        status = path.stat()
+    except (OSError, RuntimeError) as error:
+        yield _unseen(path, error)
+        return
+    if linked:
+        yield NotListed(printable(path), "a link to something that is ingested by its own name", failed=False)
+    elif stat.S_ISDIR(status.st_mode):
         yield from _below(path, root, seen)
-    elif stat.S_ISREG(mode):
-        yield FoundFile(path, printable(path))
+    elif stat.S_ISREG(status.st_mode):
+        yield _listed(path, status)
     else:
-        yield NotTaken(printable(path), "neither a file nor a folder", failed=False)
+        yield NotListed(printable(path), "neither a file nor a folder", failed=False)
+
+
+def _listed(path: Path, status: os.stat_result) -> Entry:
+    modified = datetime.fromtimestamp(status.st_mtime, UTC) if abs(status.st_mtime) < _LATEST_S else None
+    return Entry(printable(path), os.fsencode(path), status.st_size, modified, fingerprint(status))
+
+
+def _unseen(path: Path, error: Exception) -> NotListed:
+    try:
+        linked = path.is_symlink()
+    except OSError:
+        linked = False
+    if linked:
+        return NotListed(printable(path), "a link that leads nowhere or round in a circle", failed=True)
+    if isinstance(error, FileNotFoundError):
+        return NotListed(printable(path), "it was gone before it could be looked at", failed=False)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return NotListed(printable(path), f"it can't be looked at ({reason})", failed=True)

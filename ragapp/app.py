@@ -24,10 +24,14 @@ from ragapp.settings import Settings, configs_folder
 from ragapp.types import Answer, Passage, Principal
 
 if TYPE_CHECKING:
+    from ingest.access import Access
+    from ingest.intake import Intake
+    from ingest.removal import Removal
     from ingest.report import IngestReport, Watcher
     from ragapp.answer.bridge import LoopThread
     from ragapp.answer.chain import AnswerChain, Stages
     from ragapp.answer.events import Event
+    from ragapp.backup.write import Backup
     from ragapp.embed.dense import DenseEmbedder
     from ragapp.embed.sparse import Bm25
     from ragapp.engine.chat import ChatVllm
@@ -111,11 +115,8 @@ class RagApp:
 
         `groups` says who may see them; without it, new documents are everyone's and known ones stay as they are.
         """
-        from ingest.pipeline import Order, Parts, ingest
-
-        parts = Parts(self.catalog, self.index, self.files, self.embedder, self._bm25, self.settings.ingest)
-        order = Order(collection, frozenset(groups) if groups else None)
-        return ingest([Path(path) for path in paths], order, parts, watcher)
+        named = frozenset(groups) if groups else None
+        return self.intake.ingest([Path(path) for path in paths], collection, named, watcher)
 
     def ask(
         self,
@@ -213,6 +214,34 @@ class RagApp:
         )
 
     @property
+    def intake(self) -> Intake:
+        """Ingestion beyond `ingest`: synced sources, jobs, renewing what is stale."""
+        return self._part("intake", self._build_intake)
+
+    @property
+    def access(self) -> Access:
+        """Who may see what is in."""
+        return self._part("access", self._build_access)
+
+    def plan_removal(self, *names: str, source: str = "") -> Removal:
+        """What `remove` would take away: documents and folders by name, or all of a synced source."""
+        from ingest.removal import plan_removal
+
+        return plan_removal(self.catalog, names, source)
+
+    def remove(self, removal: Removal, tell: Callable[[int], None] | None = None) -> int:
+        """Take documents away for good: catalog, chunks, originals and text. Returns how many."""
+        from ingest.removal import remove
+
+        return remove(removal, self.catalog, self.index, self.files, tell)
+
+    def backup(self, target: str | Path) -> Backup:
+        """Everything but models and logs in one file, while searches go on."""
+        from ragapp.backup.write import write_backup
+
+        return write_backup(Path(target), self.settings.data, self.catalog, self.index, self.files, self._say)
+
+    @property
     def stages(self) -> Stages:
         """The chain's stages as ragapp has them; change one with `dataclasses.replace` and hand it to `chain`."""
         return self._part("stages", self._build_stages)
@@ -246,6 +275,10 @@ class RagApp:
     @property
     def index(self) -> Index:
         return self._part("index", self._build_index)
+
+    def index_as_it_is(self) -> Index:
+        """The index even where it lacks all that the catalog names: for mending it."""
+        return self._part("index", self._open_index)
 
     @property
     def _bm25(self) -> Bm25:
@@ -294,23 +327,49 @@ class RagApp:
         log = log_path(self.settings).with_name("engine.log")
         return VllmEngine(folder, self.settings.engine, chat, embedder_peak_bytes=peak, log_file=log)
 
+    def _build_intake(self) -> Intake:
+        from ingest.intake import Intake
+        from ingest.pipeline import Parts
+
+        def parts() -> Parts:
+            return Parts(self.catalog, self.index, self.files, self.embedder, self._bm25, self.settings.ingest)
+
+        return Intake(self.catalog, parts, self.settings.data)
+
+    def _build_access(self) -> Access:
+        from ingest.access import Access
+        from ragapp.index.follow import follow
+
+        return Access(self.catalog, lambda: follow(self.catalog, self.index, self.files))
+
     def _build_chat(self) -> ChatVllm:
         from ragapp.engine.chat import ChatVllm
 
         return ChatVllm(engine=self.engine)
 
     def _build_index(self) -> Index:
+        index = self._open_index()
+        if self.catalog.totals().chunks and not index.count():
+            index.close()
+            raise IndexUnavailable(
+                f"The catalog in {self.settings.data} has documents, and the index has none of their chunks; "
+                "put the index folder back, or make them anew from the originals: ragapp doctor --repair"
+            )
+        return index
+
+    def _open_index(self) -> Index:
+        from ragapp.index.follow import follow
         from ragapp.index.open import open_index
 
         embedder = self.embedder
         self.catalog.claim_embedder(self.settings.embedder.model, embedder.fingerprint)
         index = open_index(self.settings, embedder.fingerprint, embedder.dimensions)
-        if self.catalog.totals().chunks and not index.count():
+        try:
+            # what a crash left between a commit of the catalog and the index's copy of it
+            follow(self.catalog, index, self.files)
+        except BaseException:
             index.close()
-            raise IndexUnavailable(
-                f"The catalog in {self.settings.data} has documents, and the index has none of their chunks; "
-                "put the index folder back, or ingest into another --data folder."
-            )
+            raise
         return index
 
     def _build_retrieval(self) -> Retrieval:

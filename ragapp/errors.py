@@ -43,3 +43,11 @@ class Unreadable(RagappError):
 
 class StorageFull(RagappError):
     """The disk ran full; what was there before is untouched."""
+
+
+class SourceUnavailable(RagappError):
+    """A source of documents that can't be opened or listed; nothing it holds counts as gone."""
+
+
+class PassingFault(Unreadable):
+    """One file that can't be had at this moment; trying again later makes sense."""

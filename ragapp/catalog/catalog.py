@@ -16,10 +16,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.database import in_words, sqlite_engine
+from ragapp.catalog.groups import GroupChanges, groups_to_keep
 from ragapp.catalog.jobs import Jobs
+from ragapp.catalog.lookup import Lookup
 from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_table, visible_to
-from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date
+from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date, copy_database
 from ragapp.catalog.origins import Origins
+from ragapp.catalog.removals import Removals, note_leftover
 from ragapp.catalog.rows import DocumentRow, DocumentState, Totals
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import (
@@ -34,6 +37,8 @@ from ragapp.errors import CatalogError
 from ragapp.types import Principal, document_id
 
 FILE_NAME = "catalog.db"
+_AGAIN = ".again"
+"""Behind a document's parser version: made by it, and to be made again."""
 
 
 class Catalog:
@@ -46,6 +51,9 @@ class Catalog:
         self._path = path
         self.jobs = Jobs(self._sessions)
         self.origins = Origins(self._sessions)
+        self.access = GroupChanges(self._sessions)
+        self.removals = Removals(self._sessions)
+        self.lookup = Lookup(self._sessions)
 
     @classmethod
     def open(cls, folder: Path, migrations: Migrations = MIGRATIONS) -> Catalog:
@@ -213,6 +221,8 @@ class Catalog:
     def commit_document(self, row: DocumentRow, *, replaces: str = "") -> DocumentRow:
         """Make `row.revision` the live one, with its groups, in one commit; what was live before no longer is.
 
+        Groups that were changed by hand after the revision's number was given out stay as they were changed.
+
         `replaces` is the document that the file was before it was moved: it goes in the same commit.
 
         Call it after the index holds all of the revision's chunks and was flushed. Raises CatalogError for a revision
@@ -229,11 +239,14 @@ class Catalog:
                     "than the live one; ingest the file again."
                 )
             added = known.added if known and known.state == "live" else now
-            kept = replace(row, state="live", reason="", passing=False, added=added, changed=now)
+            groups = groups_to_keep(session, row)
+            kept = replace(row, state="live", reason="", passing=False, groups=groups, added=added, changed=now)
+            if known and known.sha256 and known.sha256 != row.sha256:
+                note_leftover(session, row.id, known.sha256)
             if replaces and replaces != row.id:
                 _remove(session, replaces)
             session.merge(to_table(kept))
-            replace_groups(session, row.id, row.groups)
+            replace_groups(session, row.id, kept.groups)
         return kept
 
     def record_failure(
@@ -293,10 +306,8 @@ class Catalog:
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Change who may see a document, at once; the index's copy of the groups follows."""
-        with self._writing() as session:
-            if session.get(DocumentTable, document_id) is None:
-                raise CatalogError(f"There is no document {document_id}; `ragapp status` shows what is in.")
-            replace_groups(session, document_id, groups)
+        if not self.access.change({document_id: groups}):
+            raise CatalogError(f"There is no document {document_id}; `ragapp status` shows what is in.")
 
     def remove(self, document_id: str) -> bool:
         """Take a document out of sight, at once; its chunks may be deleted after. False where there was none."""
@@ -309,6 +320,26 @@ class Catalog:
         for row in found:
             found += self.documents(container=row.id)
         return tuple(found)
+
+    def mark_stale(self, ids: Iterable[str]) -> None:
+        """Have documents made anew from their originals by the next renewal of what is stale."""
+        with self._writing() as session:
+            for each in ids:
+                session.execute(
+                    update(DocumentTable)
+                    .where(DocumentTable.id == each, ~DocumentTable.parser_version.endswith(_AGAIN))
+                    .values(parser_version=DocumentTable.parser_version + _AGAIN)
+                )
+
+    def copy_to(self, target: Path) -> None:
+        """A copy of the catalog as it stands at one moment, while others read and write."""
+        with in_words(self._path):
+            copy_database(self._path, target)
+
+    def scrub(self) -> None:
+        """Overwrite what was deleted: SQLite zeroes deleted rows, and its write-ahead log is emptied here."""
+        with in_words(self._path), self._engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def totals(self) -> Totals:
         """Counts over all documents."""

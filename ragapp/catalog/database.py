@@ -40,6 +40,8 @@ def sqlite_engine(path: Path) -> Engine:
             # a revision number that was given out must survive a power cut, or its chunks could be mistaken
             "synchronous=FULL",
             "foreign_keys=ON",
+            # what is removed must not stand in the file's free pages
+            "secure_delete=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

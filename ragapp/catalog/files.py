@@ -15,15 +15,28 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 from ragapp.errors import CatalogError, StorageFull, Unreadable
 from ragapp.types import Box, Element, Extracted, Word
 
 _BLOCK = 1 << 20
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One file below the originals or the extracted text."""
+
+    path: Path
+    kind: Literal["original", "extracted", "temporary"]
+    sha256: str
+    """Of the original; empty for a temporary file."""
+    version: str = ""
+    """Of the parser, for extracted text."""
 
 
 class DocumentFiles:
@@ -79,6 +92,23 @@ class DocumentFiles:
         for path in (self._extracted / sha256[:2]).glob(f"{sha256}.*"):
             path.unlink(missing_ok=True)
 
+    def extracted_path(self, sha256: str, parser_version: str) -> Path:
+        """Where the text is kept that this version of the parser made of these bytes."""
+        return self._extracted_path(sha256, parser_version)
+
+    def kept(self) -> Iterator[Kept]:
+        """Every file there is, whoever needs it; what a crash left half written is "temporary"."""
+        for path in _files_below(self._originals):
+            whole = path.parent.name == path.name[:2] and _is_sha256(path.name)
+            yield Kept(path, "original" if whole else "temporary", path.name if whole else "")
+        for path in _files_below(self._extracted):
+            sha256, _, rest = path.name.partition(".")
+            whole = path.parent.name == sha256[:2] and _is_sha256(sha256) and rest.endswith(".json.gz")
+            if whole:
+                yield Kept(path, "extracted", sha256, rest.removesuffix(".json.gz"))
+            else:
+                yield Kept(path, "temporary", "")
+
     def _extracted_path(self, sha256: str, parser_version: str) -> Path:
         return self._extracted / sha256[:2] / f"{sha256}.{parser_version}.json.gz"
 
@@ -90,6 +120,14 @@ def sha256_of(path: Path) -> str:
         while block := source.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _is_sha256(name: str) -> bool:
+    return len(name) == 64 and all(c in "0123456789abcdef" for c in name)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -113,6 +151,7 @@ def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callab
             os.fsync(sink.fileno())
         target().parent.mkdir(exist_ok=True)
         temporary.replace(target())
+        _sync_folder(target().parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull(
@@ -124,6 +163,15 @@ def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callab
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A name is only safe from a power cut when its folder was synced too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _to_json(extracted: Extracted) -> dict[str, Any]:

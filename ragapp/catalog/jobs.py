@@ -78,6 +78,20 @@ class Jobs:
                 delete(JobFileTable).where(JobFileTable.job_id == job_id, JobFileTable.action == "unchanged")
             )
 
+    def give_up(self, job_id: int) -> None:
+        """A job that ended before it could say how has failed."""
+        with self._sessions.writing() as session:
+            session.execute(
+                update(JobTable)
+                .where(JobTable.id == job_id, JobTable.state == "running")
+                .values(state="failed", ended=datetime.now(UTC))
+            )
+
+    def discard(self, job_id: int) -> None:
+        """Forget a job that was only to be looked at."""
+        with self._sessions.writing() as session:
+            session.execute(delete(JobTable).where(JobTable.id == job_id))
+
     def job(self, job_id: int) -> JobRow | None:
         """One job; None where there is none of this id."""
         with self._sessions.reading() as session:
@@ -188,6 +202,16 @@ class Jobs:
         )
         with self._sessions.reading() as session:
             return {row[0]: row[1] for row in session.execute(wanted)}  # type: ignore[misc]
+
+    def drop(self, job_id: int, sources: Sequence[str]) -> None:
+        """Take single files off a job."""
+        with self._sessions.writing() as session:
+            for start in range(0, len(sources), _PAGE):
+                session.execute(
+                    delete(JobFileTable).where(
+                        JobFileTable.job_id == job_id, JobFileTable.source.in_(sources[start : start + _PAGE])
+                    )
+                )
 
     def forget(self, job_id: int, *, states: Sequence[str] = ()) -> None:
         """Take files of these states (all, where none is named) off a job."""

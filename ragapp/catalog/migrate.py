@@ -48,7 +48,7 @@ def bring_up_to_date(engine: Engine, path: Path, migrations: Migrations) -> None
                 f"{version}, this one knows {migrations.head}); update ragapp, or choose another --data."
             )
         if version is not None:
-            _copy(path, path.with_name(f"{path.name}.{version}.bak"))
+            copy_database(path, path.with_name(f"{path.name}.{version}.bak"))
         _upgrade(engine, migrations)
 
 
@@ -83,7 +83,7 @@ def _upgrade(engine: Engine, migrations: Migrations) -> None:
             connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
 
 
-def _copy(path: Path, target: Path) -> None:
+def copy_database(path: Path, target: Path) -> None:
     """Copy through SQLite's own backup, which takes along what still lies in the write-ahead log."""
     draft = target.with_name(target.name + ".new")
     draft.unlink(missing_ok=True)

@@ -168,6 +168,30 @@ class OriginTable(Table):
     created: Mapped[datetime]
 
 
+class GroupChangeTable(Table):
+    """Groups of a document that were changed by hand. `due`: the index's copy has not followed yet.
+
+    `revision` is the last number given out before the change: an ingestion that holds it, or an older one, read the
+    groups before the change and must not put them back.
+    """
+
+    __tablename__ = "group_changes"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    revision: Mapped[int]
+    due: Mapped[bool] = mapped_column(index=True)
+
+
+class RemovalTable(Table):
+    """A document that was removed, or whose bytes were replaced: what is left of it may be there still."""
+
+    __tablename__ = "removals"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Of the bytes that may be needed no more."""
+
+
 class MetaTable(Table):
     """Facts about the data folder as a whole, such as its embedding model."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ragapp.cli import ask, evaluate, ingest, models, search, status
+from ragapp.cli import access, ask, backup, evaluate, ingest, jobs, models, remove, search, status, sync
 from ragapp.cli import doctor as doctor_command
 
 app = typer.Typer(
@@ -18,9 +18,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ingest")(ingest.ingest)
+app.add_typer(sync.app, name="sync")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(access.app, name="access")
+app.command("remove")(remove.remove)
 app.command("ask")(ask.ask)
 app.command("search")(search.search)
 app.add_typer(evaluate.app, name="eval")
 app.command("status")(status.status)
 app.command("doctor")(doctor_command.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("models")(models.models)

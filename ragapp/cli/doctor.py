@@ -15,6 +15,12 @@ def doctor(
     offline: Annotated[
         bool, typer.Option("--offline", help="Run the main job with every outgoing connection refused.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare catalog, index and kept files; exit 1 where anything differs.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Like --verify, and mend what differs, with no loss; then compare again.")
+    ] = False,
     profile: Profile = None,
     data: Data = None,
     json: Json = False,
@@ -22,8 +28,15 @@ def doctor(
 ) -> None:
     """Check packages, weights, index, disk, memory and GPU, say how to mend each, and where each setting came from.
 
-    [dim]Example: ragapp doctor --offline[/dim]
+    --verify reads every original and every chunk's entry, so it takes as long as reading the data folder does. --repair
+    makes text anew from originals and chunks from text, deletes what nobody needs, and names what it can't mend.
+
+    [dim]Example: ragapp doctor --verify[/dim]
     """
+    if verify or repair:
+        from ragapp.cli.verify import compare
+
+        raise typer.Exit(compare(profile, data, json, quiet, mend=repair))
     chosen = settings(profile, data)
     given = {name: value for name, value in (("profile", profile), ("data", data)) if value is not None}
     raise typer.Exit(_offline(chosen, json, quiet) if offline else _checks(chosen, given, json, quiet))

@@ -12,15 +12,21 @@ from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, 
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
+    from ragapp.app import RagApp
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders, folders with all that is in them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders, folders with all that is in them.")
+    ] = None,
     collection: Annotated[str, typer.Option(help="The collection they belong to.")] = "default",
     groups: Annotated[
         list[str] | None,
         typer.Option("--groups", help="Groups that may see them (repeatable, or comma-separated); everyone if none."),
     ] = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Instead of paths: renew what an older version of ragapp's parser read.")
+    ] = False,
     profile: Profile = None,
     data: Data = None,
     json: Json = False,
@@ -33,16 +39,32 @@ def ingest(
 
     [dim]Example: ragapp ingest ~/Documents/policies --collection policies[/dim]
     """
-    named = frozenset(group.strip() for entry in groups or [] for group in entry.split(",") if group.strip())
-    with open_app(profile, data, quiet) as app:
-        watcher = _watcher(quiet)
-        with watcher:
-            report = app.ingest(*paths, collection=collection, groups=named or None, watcher=watcher)
+    if bool(paths) == stale:
+        raise typer.BadParameter("Give files and folders, or --stale.")
+    with open_app(profile, data, quiet) as app, watcher_for(quiet) as watcher:
+        note_new_groups(app, names(groups), quiet)
+        if stale:
+            report = app.intake.renew_stale(watcher)
+        else:
+            report = app.ingest(*paths or (), collection=collection, groups=names(groups) or None, watcher=watcher)
     if json:
         out_json(as_json(report))
     else:
-        _print(report, quiet)
-    raise typer.Exit(exit_code(report))
+        print_report(report, quiet)
+    raise typer.Exit(0 if stale and not report.failed else exit_code(report))
+
+
+def names(given: list[str] | None) -> frozenset[str]:
+    """Groups from repeated options, comma-separated ones too."""
+    return frozenset(group.strip() for entry in given or [] for group in entry.split(",") if group.strip())
+
+
+def note_new_groups(app: RagApp, groups: frozenset[str], quiet: bool) -> None:
+    """Say which groups nothing had before: a slip of the pen shows documents to nobody."""
+    from ragapp.catalog.groups import unknown_groups, unknown_in_words
+
+    if not quiet and (unknown := unknown_groups(groups, app.catalog.access.known())):
+        note(f"{unknown_in_words(unknown)}; it is new.")
 
 
 def exit_code(report: IngestReport) -> int:
@@ -64,20 +86,29 @@ def as_json(report: IngestReport) -> dict[str, Any]:
         "skipped_files": [{"source": f.source, "reason": f.reason} for f in report.skipped],
         "chunks": report.chunks,
         "embedded": report.embedded,
+        "stale": report.stale,
+        "withheld": report.withheld,
+        "job": report.job,
         "seconds": report.seconds,
     }
 
 
-def _print(report: IngestReport, quiet: bool) -> None:
+def print_report(report: IngestReport, quiet: bool, name: str = "") -> None:
+    """The report for a person; notes to stderr."""
     if not quiet:
         for skipped in report.skipped:
             note(f"skipped  {_one_line(skipped.source)}: {skipped.reason}")
     for failure in report.failed:
         note(f"failed   {_one_line(failure.source)}: {failure.reason}")
-    if not report.ingested and not report.failed:
+    if not report.ingested and not report.failed and not report.removed and not name:
         note("There is nothing to ingest in there; give a folder with documents (see: ragapp ingest --help).")
+    if report.withheld:
+        note(report.withheld)
+    if report.stale and not quiet:
+        note(f"{report.stale} documents were read by an older version of the parser; renew them: ragapp ingest --stale")
     out(
-        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {len(report.failed)} failed; "
+        f"{f'{name}: ' if name else ''}{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} "
+        f"removed, {len(report.failed)} failed; "
         f"{report.chunks} chunks in {report.seconds:.1f} s"
     )
 
@@ -86,7 +117,8 @@ def _one_line(source: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in source)
 
 
-def _watcher(quiet: bool) -> Any:
+def watcher_for(quiet: bool) -> Any:
+    """Who shows a run's progress here: a bar on a terminal, lines elsewhere, nobody when quiet."""
     from ragapp.cli.progress import BarWatcher, LineWatcher, SilentWatcher
 
     if quiet:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +42,36 @@ class Hit:
     id: str
     score: float
     payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stands in the index about one chunk, as far as the catalog has a say in it."""
+
+    id: str
+    document_id: str
+    revision: int
+    ordinal: int
+    source: str
+    collection: str
+    groups: frozenset[str]
+
+
+INVENTORY_FIELDS = ["document_id", "revision", "ordinal", "source", "collection", "groups"]
+
+
+def stored(id: str, payload: Mapping[str, Any]) -> Stored:
+    """A point of the index as an inventory lists it; what isn't there, or is of another kind, reads as empty."""
+    revision, ordinal = payload.get("revision"), payload.get("ordinal")
+    return Stored(
+        id,
+        str(payload.get("document_id") or ""),
+        revision if isinstance(revision, int) else -1,
+        ordinal if isinstance(ordinal, int) else -1,
+        str(payload.get("source") or ""),
+        str(payload.get("collection") or ""),
+        frozenset(payload.get("groups") or ()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +113,16 @@ class Index(Protocol):
 
     def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
         """Remove a document's chunks, or only those of revisions other than `keep_revision`."""
+
+    def delete_chunks(self, ids: Sequence[str]) -> None:
+        """Remove single chunks by their point ids."""
+
+    def inventory(self, page: int = 1000) -> Iterator[Stored]:
+        """Every chunk of whatever revision and group, each once, `page` at a time: for care, never for readers."""
+
+    def still(self) -> AbstractContextManager[Path | None]:
+        """Hold back writes and give the folder with all that was written, flushed, fit to be copied while searches go
+        on; None where the index is on a server."""
 
     def count(self, scope: Scope | None = None) -> int:
         """How many chunks stand, or how many the scope sees."""

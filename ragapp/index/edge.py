@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import qdrant_edge as edge
 
 from ragapp.access import Scope
 from ragapp.errors import IndexUnavailable, StorageFull
-from ragapp.index.base import Hit, HybridHits, Point, SparseVector, Vector
+from ragapp.index.base import INVENTORY_FIELDS, Hit, HybridHits, Point, SparseVector, Stored, Vector, stored
 from ragapp.index.graph import build_beside, exchange, mend
 from ragapp.index.owner import Ownership
 from ragapp.index.schema import (
@@ -122,6 +123,25 @@ class EdgeIndex:
         within = edge.Filter(must=[_is("document_id", document_id)], must_not=kept)
         self._update(edge.UpdateOperation.delete_points_by_filter(within))
 
+    def delete_chunks(self, ids: Sequence[str]) -> None:
+        if ids:
+            self._update(edge.UpdateOperation.delete_points(list(ids)))
+
+    def inventory(self, page: int = 1000) -> Iterator[Stored]:
+        offset: Any = None
+        while True:
+            request = edge.ScrollRequest(offset=offset, limit=page, with_payload=INVENTORY_FIELDS)
+            records, offset = self._call(partial(_scrolled, request))
+            yield from (stored(str(record.id), record.payload or {}) for record in records)
+            if offset is None:
+                return
+
+    @contextmanager
+    def still(self) -> Iterator[Path | None]:
+        with self._writing:
+            self.flush()
+            yield self.folder
+
     def count(self, scope: Scope | None = None) -> int:
         within = None if scope is None else _filter(scope)
         return int(self._call(lambda shard: shard.count(edge.CountRequest(exact=True, filter=within))))
@@ -206,6 +226,10 @@ def _create(folder: Path, dimensions: int) -> Any:
         for field in fields:
             shard.update(edge.UpdateOperation.create_field_index(field, kind))
     return shard
+
+
+def _scrolled(request: Any, shard: Any) -> Any:
+    return shard.scroll(request)
 
 
 def _filter(scope: Scope, *more: Any) -> Any:

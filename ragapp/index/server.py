@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -15,7 +16,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from ragapp.access import Scope
 from ragapp.errors import IndexUnavailable, StorageFull
-from ragapp.index.base import Hit, HybridHits, Point, SparseVector, Vector
+from ragapp.index.base import INVENTORY_FIELDS, Hit, HybridHits, Point, SparseVector, Stored, Vector, stored
 from ragapp.index.schema import (
     BM25,
     DATETIME_FIELDS,
@@ -112,6 +113,26 @@ class ServerIndex:
         within = models.Filter(must=[_is("document_id", document_id)], must_not=kept)
         selector = models.FilterSelector(filter=within)
         self._call(lambda: self._client.delete(self._name, selector, wait=True))
+
+    def delete_chunks(self, ids: Sequence[str]) -> None:
+        for first in range(0, len(ids), _BATCH):
+            selector = models.PointIdsList(points=list(ids[first : first + _BATCH]))
+            self._call(partial(self._client.delete, self._name, selector, wait=True))
+
+    def inventory(self, page: int = 1000) -> Iterator[Stored]:
+        offset: Any = None
+        while True:
+            records, offset = self._call(
+                partial(self._client.scroll, self._name, limit=page, offset=offset, with_payload=INVENTORY_FIELDS)
+            )
+            yield from (stored(str(record.id), record.payload or {}) for record in records)
+            if offset is None:
+                return
+
+    @contextmanager
+    def still(self) -> Iterator[Path | None]:
+        # others may write to the server at any time: its own snapshots are the copies that hold together
+        yield None
 
     def count(self, scope: Scope | None = None) -> int:
         within = None if scope is None else _filter(scope)

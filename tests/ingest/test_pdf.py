@@ -2,8 +2,7 @@
 
 import io
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Table
 
-from ingest.chunk import chunk
 from ingest.parse import parse
 from ragapp.errors import Unreadable
 from ragapp.types import Extracted
@@ -173,13 +171,3 @@ def test_real_papers_in_columns_keep_their_order_and_join_divided_words(real_doc
         < paper.text.index("Introduction")
         < paper.text.index("Retrieval in open-domain QA")
     )
-
-
-def test_fifty_pages_a_second(read: Read, count_tokens: Callable[[Sequence[str]], list[int]]) -> None:
-    parts = [part for _ in range(60) for part in (Paragraph(PROSE * 6, STYLES["BodyText"]), PageBreak())]
-    content = laid_out(parts)
-    began = time.process_time()
-    book = read("a.pdf", content)
-    chunk(book, document_id="d", revision=1, count_tokens=count_tokens, max_tokens=224)
-    assert book.pages == 60
-    assert 60 / (time.process_time() - began) > 50

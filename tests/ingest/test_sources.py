@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from ingest.sources import FoundFile, NotTaken, find, printable
+from ingest.origins import Entry, NotListed
+from ingest.sources import listing, printable
 from ragapp.errors import Unreadable
 
 
 def walk(*paths: Path) -> tuple[set[str], dict[str, str]]:
-    found = list(find(list(paths)))
-    files = {f.path.name for f in found if isinstance(f, FoundFile)}
-    return files, {Path(f.source).name: f.reason for f in found if isinstance(f, NotTaken)}
+    found = list(listing(list(paths)))
+    files = {Path(f.url).name for f in found if isinstance(f, Entry)}
+    return files, {Path(f.source).name: f.reason for f in found if isinstance(f, NotListed)}
 
 
 def test_folders_are_walked_with_all_that_is_in_them(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_folders_are_walked_with_all_that_is_in_them(tmp_path: Path) -> None:
 
 def test_a_file_given_twice_is_taken_once(tmp_path: Path) -> None:
     (tmp_path / "x.md").write_text("x")
-    assert len(list(find([tmp_path / "x.md", tmp_path / "x.md"]))) == 1
+    assert len(list(listing([tmp_path / "x.md", tmp_path / "x.md"]))) == 1
 
 
 def test_hidden_files_are_named_not_taken(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_names_that_are_no_text_can_be_stored_and_printed(tmp_path: Path) -> Non
     names = [b"bad\xff.txt", b"new\nline.txt", "😀.txt".encode()]
     for name in names:
         (tmp_path / os.fsdecode(name)).write_text("x")
-    sources = {f.source for f in find([tmp_path]) if isinstance(f, FoundFile)}
+    sources = {f.url for f in listing([tmp_path]) if isinstance(f, Entry)}
     assert {Path(s).name for s in sources} == {"bad\\xff.txt", "new\nline.txt", "😀.txt"}
     for source in sources:
         source.encode("utf-8")
@@ -81,14 +82,14 @@ def test_names_that_are_no_text_can_be_stored_and_printed(tmp_path: Path) -> Non
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"no file or folder .*nowhere"):
-        list(find([tmp_path / "nowhere"]))
+        list(listing([tmp_path / "nowhere"]))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_without_rights_is_a_failure_not_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "shut").mkdir(mode=0)
-    found = list(find([tmp_path]))
-    assert [f.failed for f in found if isinstance(f, NotTaken)] == [True]
+    found = list(listing([tmp_path]))
+    assert [f.failed for f in found if isinstance(f, NotListed)] == [True]
 
 
 def test_printable_keeps_good_names() -> None:

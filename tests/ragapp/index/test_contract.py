@@ -245,6 +245,38 @@ def test_a_document_goes_wholly_or_all_but_one_revision(index: Index) -> None:
     assert documents(index.dense(vector(1), ALL, 10)) == ["b"]
 
 
+def test_the_inventory_names_every_chunk_once_in_pages(index: Index) -> None:
+    written = [point("a", i, revision=r) for i in range(7) for r in (1, 2)] + [point("b", groups=frozenset())]
+    index.upsert(written)
+    listed = list(index.inventory(page=4))
+    assert sorted(chunk.id for chunk in listed) == sorted(p.id for p in written)
+    assert {(c.document_id, c.revision, c.ordinal) for c in listed} == {
+        *(("a", r, i) for i in range(7) for r in (1, 2)),
+        ("b", 1, 0),
+    }
+    one = next(chunk for chunk in listed if chunk.document_id == "b")
+    assert (one.source, one.collection, one.groups) == ("b.md", "default", frozenset())
+
+
+def test_an_empty_index_has_an_empty_inventory(index: Index) -> None:
+    assert list(index.inventory()) == []
+
+
+def test_single_chunks_go_by_their_ids(index: Index) -> None:
+    kept, gone = point("a", 0), point("a", 1)
+    index.upsert([kept, gone])
+    index.delete_chunks([gone.id])
+    index.delete_chunks([])
+    assert [chunk.id for chunk in index.inventory()] == [kept.id]
+
+
+def test_a_still_index_is_searched(index: Index) -> None:
+    index.upsert([point()])
+    with index.still() as folder:
+        assert documents(index.dense(vector(1), ALL, 5)) == ["a"]
+        assert folder is None or any(folder.iterdir())
+
+
 def test_flush_and_optimize_change_no_answer(index: Index) -> None:
     index.upsert([point("a", i) for i in range(20)])
     before = [hit.id for hit in index.dense(vector(1, 2), ALL, 20, exact=True)]

@@ -63,3 +63,15 @@ def upgrade() -> None:
         sa.Column("exclude", sa.Text, nullable=False),
         sa.Column("created", _TIME, nullable=False),
     )
+    op.create_table(
+        "group_changes",
+        sa.Column("document_id", sa.String(36), primary_key=True),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("due", sa.Boolean, nullable=False),
+    )
+    op.create_index("ix_group_changes_due", "group_changes", ["due"])
+    op.create_table(
+        "removals",
+        sa.Column("document_id", sa.String(36), primary_key=True),
+        sa.Column("sha256", sa.String(64), primary_key=True),
+    )

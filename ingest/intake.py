@@ -1,0 +1,205 @@
+"""What an admin asks of ingestion: take in, sync, look first, take up again, try again, renew."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ingest.origins import Entry, Origin, open_origin
+from ingest.pathrules import PathRules
+from ingest.pipeline import Order, Parts
+from ingest.plan import PARSED_BY, Plan
+from ingest.report import IngestReport, Watcher, merged
+from ingest.sources import listing, printable
+from ingest.sync import Retry, Task, make_plan, run_job
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobRow, OriginRow
+from ragapp.errors import CatalogError, RagappError, SettingsError, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a sync would do, and each file of it."""
+
+    plan: Plan
+    files: tuple[JobFile, ...]
+    """All but the unchanged ones, at most `SHOWN`."""
+
+
+SHOWN = 10_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+class Intake:
+    """Ingestion over one data folder. `parts` builds embedder and index when a run needs them."""
+
+    def __init__(self, catalog: Catalog, parts: Callable[[], Parts], data: Path) -> None:
+        self._catalog = catalog
+        self._parts = parts
+        self._scratch = data / "scratch"
+        self._running: set[str] = set()
+        self._lock = threading.Lock()
+
+    def ingest(
+        self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None, watcher: Watcher | None = None
+    ) -> IngestReport:
+        """Take in files and folders of this machine; nothing is removed."""
+        request = {
+            "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
+            "collection": collection,
+            "groups": None if groups is None else sorted(groups),
+        }
+        command = "ingest " + " ".join(printable(path) for path in paths)
+        return self._run("ingest", command, request, watcher)
+
+    def renew_stale(self, watcher: Watcher | None = None) -> IngestReport:
+        """Make documents anew that an older parser or chunker made, from the originals that were kept.
+
+        One job for each collection and source; the old versions answer until the new ones stand.
+        """
+        places = sorted({(row.collection, row.origin) for row in self._catalog.stale(PARSED_BY)})
+        return merged(
+            [
+                self._run("stale", "ingest --stale", {"collection": collection}, watcher, origin=origin)
+                for collection, origin in places
+            ]
+        )
+
+    def stale(self) -> int:
+        """How many documents an older parser or chunker made."""
+        return len(self._catalog.stale(PARSED_BY))
+
+    # synced sources
+
+    def add(self, row: OriginRow) -> OriginRow:
+        """Keep a source to sync; it is looked at, so that a wrong address is said at once."""
+        if not _NAME.fullmatch(row.name):
+            raise SettingsError(f"{row.name!r} is no name for a source; use letters, digits, - and _ only.")
+        with self._open(row) as origin:
+            return self._catalog.origins.add(replace(row, url=row.url if "://" in row.url else origin.url))
+
+    def sync(self, name: str, watcher: Watcher | None = None, *, remove_gone: bool = False) -> IngestReport:
+        """Bring what is in in line with a source: new, changed, moved and gone files."""
+        self._catalog.origins.get(name)
+        with self._alone(name):
+            return self._run("sync", f"sync run {name}", {"remove_gone": remove_gone}, watcher, origin=name)
+
+    def preview(self, name: str) -> Preview:
+        """What `sync` would do; nothing is done."""
+        row = self._catalog.origins.get(name)
+        job = self._catalog.jobs.start("sync", f"sync run {name} --dry-run", origin=name)
+        try:
+            with self._task_of_origin(row, remove_gone=False) as task:
+                planned = make_plan(job, task, self._catalog)
+            actions: tuple[FileAction, ...] = ("new", "changed", "moved", "gone", "unreadable")
+            files = self._catalog.jobs.files(job, actions=actions)
+            return Preview(planned, tuple(file for file, _ in zip(files, range(SHOWN), strict=False)))
+        finally:
+            self._catalog.jobs.discard(job)
+
+    def remove_source(self, name: str) -> int:
+        """Forget a source; its documents stay in until they are removed. Returns how many these are."""
+        self._catalog.origins.get(name)
+        kept = self._catalog.release(name)
+        self._catalog.origins.remove(name)
+        return kept
+
+    # jobs
+
+    def resume(self, job_id: int, watcher: Watcher | None = None) -> IngestReport:
+        """Go on with a job that was interrupted, cancelled, or failed."""
+        return self._do(self._catalog.jobs.take_up(job_id), watcher)
+
+    def retry(self, job_id: int, watcher: Watcher | None = None, *, failed: bool = False) -> IngestReport:
+        """Try again what failed in a job for a reason that may pass; with `failed`, all that failed."""
+        job = self._catalog.jobs.take_up(job_id)
+        return self._do(job, watcher, retry="all" if failed else "passing")
+
+    def _run(
+        self, kind: JobKind, command: str, request: Mapping[str, Any], watcher: Watcher | None, origin: str = ""
+    ) -> IngestReport:
+        if kind == "ingest":
+            # a path that isn't there is no job
+            _exist(request["paths"])
+        job_id = self._catalog.jobs.start(kind, command, request, origin)
+        job = self._catalog.jobs.job(job_id)
+        assert job is not None
+        return self._do(job, watcher)
+
+    def _do(self, job: JobRow, watcher: Watcher | None, retry: Retry = "") -> IngestReport:
+        try:
+            with self._task(job) as task:
+                return run_job(job.id, replace(task, retry=retry), self._parts(), watcher)
+        except BaseException:
+            self._catalog.jobs.give_up(job.id)
+            raise
+
+    @contextmanager
+    def _task(self, job: JobRow) -> Iterator[Task]:
+        asked = job.request
+        if job.kind == "sync":
+            with self._task_of_origin(self._catalog.origins.get(job.origin), bool(asked.get("remove_gone"))) as task:
+                yield task
+        elif job.kind == "stale":
+            order = Order(str(asked["collection"]), None, origin=job.origin, renew_stale=True)
+            yield Task(lambda: self._originals(order), order)
+        elif "paths" in asked:
+            groups = asked["groups"]
+            order = Order(str(asked["collection"]), None if groups is None else frozenset(groups))
+            yield Task(lambda: listing([Path(path) for path in asked["paths"]]), order)
+        else:
+            raise CatalogError(
+                f"Job {job.id} was started by an older version, which did not note what it was asked; run its command "
+                f"again: ragapp {job.command}"
+            )
+
+    @contextmanager
+    def _task_of_origin(self, row: OriginRow, remove_gone: bool) -> Iterator[Task]:
+        with self._open(row) as origin:
+            yield Task(
+                origin.list,
+                Order(row.collection, row.groups, origin=row.name),
+                fetch=origin.fetch,
+                digest=origin.digest,
+                origin=row.name,
+                remove_gone=remove_gone,
+                again=f"ragapp sync run {row.name} --remove-gone",
+            )
+
+    def _open(self, row: OriginRow) -> Origin:
+        return open_origin(
+            row.url, include=row.include, exclude=row.exclude, rules=PathRules(row.rules), scratch=self._scratch
+        )
+
+    def _originals(self, order: Order) -> Iterator[Entry]:
+        """The kept originals of stale documents, under the names of their sources."""
+        files = self._parts().files
+        for row in self._catalog.stale(PARSED_BY):
+            if (row.collection, row.origin) == (order.collection, order.origin):
+                path = files.original(row.sha256)
+                yield Entry(row.source, os.fsencode(path), row.size, row.modified, row.fingerprint)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """One run at a time for each source."""
+        with self._lock:
+            if name in self._running:
+                raise RagappError(f"The source {name} is being synced already; wait for that run, or cancel its job.")
+            self._running.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(name)
+
+
+def _exist(paths: Sequence[str]) -> None:
+    for path in paths:
+        if not os.path.lexists(path):
+            raise Unreadable(f"There is no file or folder {printable(path)}; check the path.")

@@ -1,0 +1,200 @@
+"""Sources that are not on this machine: one way to name, choose and fetch over any store that can list and read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from ingest.origins import Entry, NotListed, Wanted
+from ingest.pathrules import PathRules
+from ingest.patterns import Selection
+from ingest.sources import hidden
+from ragapp.errors import PassingFault, SourceUnavailable, StorageFull, Unreadable
+
+TRIES = 4
+"""How often a file is asked for; each try goes on where the last broke off."""
+_FIRST_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing a store holds: `path` below its root as bytes, and what it says of itself."""
+
+    path: bytes
+    locator: bytes
+    size: int = 0
+    modified: datetime | None = None
+    fingerprint: str = ""
+    left_out: str = ""
+    """Why it is no file to take; empty for a file."""
+    failed: bool = False
+
+
+class Store(Protocol):
+    """A place that lists and reads. OSError means that trying again may help; PermissionError and FileNotFoundError
+    mean what they say."""
+
+    @property
+    def url(self) -> str: ...
+    def walk(self) -> Iterator[Thing]:
+        """Raises SourceUnavailable where it can't go on."""
+
+    def read(self, locator: bytes, offset: int, fingerprint: str) -> Iterator[bytes]:
+        """Raises PassingFault where the bytes are no longer those of the fingerprint."""
+
+    def close(self) -> None: ...
+
+
+def open_store(scheme: str, url: str) -> Store:
+    """The store of a URL, looked at once. Raises SourceUnavailable."""
+    if scheme == "s3":
+        from ingest.s3 import S3
+
+        return S3(url)
+    if scheme in ("sftp", "ssh"):
+        from ingest.sftp import Sftp
+
+        return Sftp(url)
+    from ingest.filesystem import FileSystem
+
+    return FileSystem(scheme, url)
+
+
+class Remote:
+    """The files below the root of a store; each is copied to a scratch folder for as long as it is used."""
+
+    def __init__(
+        self,
+        store: Store,
+        selection: Selection,
+        rules: PathRules,
+        scratch: Path,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._selection = selection
+        self._rules = rules
+        self._scratch = scratch
+        self._sleep = sleep
+
+    @property
+    def url(self) -> str:
+        return self._store.url
+
+    def list(self) -> Iterator[Entry | NotListed]:
+        for thing in self._store.walk():
+            path = shown(thing.path)
+            url = f"{self.url.rstrip('/')}/{path}" if path else self.url
+            reason, failed = (thing.left_out, thing.failed) if thing.left_out else _objection(thing.path)
+            if reason:
+                if not self._selection.leaves_out(path):
+                    yield NotListed(url, reason, failed)
+            elif self._selection.takes(path):
+                groups = self._rules.groups(path)
+                yield Entry(url, thing.locator, thing.size, thing.modified, thing.fingerprint, groups)
+
+    @contextmanager
+    def fetch(self, wanted: Wanted) -> Iterator[Path]:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        # a name of our own: what the source calls the file never becomes a path here
+        handle, name = tempfile.mkstemp(prefix="fetched-", dir=self._scratch)
+        path = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as sink:
+                got = self._bring(wanted, sink.write)
+            if got != wanted.size:
+                raise PassingFault(
+                    f"{got} bytes came where {wanted.size} were listed: the file changed while it was read; "
+                    "the next run takes it as it is then."
+                )
+            yield path
+        finally:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _bring(self, wanted: Wanted, write: Callable[[bytes], int]) -> int:
+        """All bytes, going on after a fault where it broke off. Returns how many came."""
+        got = 0
+        for attempt in range(1, TRIES + 1):
+            try:
+                for piece in self._store.read(wanted.locator, got, wanted.fingerprint):
+                    _write(piece, write)
+                    got += len(piece)
+                    if got > wanted.size:
+                        return got
+                if got >= wanted.size:
+                    return got
+                fault = "the connection ended early"
+            except PermissionError:
+                raise Unreadable("The source does not let this user read the file; give it the right to.") from None
+            except FileNotFoundError:
+                raise PassingFault("The file was listed and is gone now; the next run sees that.") from None
+            except OSError as error:
+                fault = plain(error)
+            if attempt < TRIES:
+                self._sleep(_FIRST_WAIT_S * 2 ** (attempt - 1))
+        raise PassingFault(f"The file could not be fetched in {TRIES} tries ({fault}); run the sync again.")
+
+    def digest(self, wanted: Wanted) -> str | None:
+        """None: the bytes lie elsewhere, and a locator must never be taken for a path of this machine."""
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._store.close()
+
+
+def shown(path: bytes | str) -> str:
+    """A path as printable text: what is no UTF-8, and control characters, become \\xNN."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() or letter == " " else _escaped(letter) for letter in text)
+
+
+def plain(error: BaseException) -> str:
+    """What an error says, in one line that names no credentials."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return shown(" ".join(str(text).split())[:200])
+
+
+def unavailable(url: str, reason: str) -> SourceUnavailable:
+    return SourceUnavailable(f"The source {url} can't be read: {reason}.")
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii") if ord(letter) > 0x7F else f"\\x{ord(letter):02x}"
+
+
+def _objection(path: bytes) -> tuple[str, bool]:
+    """Why a file of that path is not taken, and whether somebody would expect it to be."""
+    segments = path.split(b"/")
+    if b"" in segments or b"." in segments or b".." in segments:
+        return "a name with empty, . or .. parts, which is no path within the source; rename it", True
+    if b"\0" in path:
+        return "a name that holds a zero byte; rename it", True
+    if any(hidden(os.fsdecode(segment)) for segment in segments):
+        return "hidden", False
+    return "", False
+
+
+def _write(piece: bytes, write: Callable[[bytes], int]) -> None:
+    try:
+        write(piece)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(
+                "The disk ran full while a file was fetched; free space and run the sync again."
+            ) from None
+        raise

@@ -1,0 +1,190 @@
+"""One job from its listing to its end: plan, take in, try again what may pass, remove what is gone.
+
+`ragapp ingest PATH` is a sync of one time that removes nothing. Everything that was planned and not done stays in the
+job's rows: whoever takes the job up again goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Literal
+
+from ingest.ledger import Ledger
+from ingest.origins import Entry, NotListed
+from ingest.pipeline import Order, Parts, run_files
+from ingest.plan import Digest, Plan, plan
+from ingest.report import Failure, IngestReport, Tally, Watcher
+from ingest.sources import FoundFile
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.rows import FileAction, JobFile, JobState
+
+MEMBER = "!/"
+"""Between a container's source and the name of what lies in it."""
+_TAKEN: tuple[FileAction, ...] = ("new", "changed", "moved")
+_TRIES = 3
+_FIRST_WAIT_S = 2.0
+"""Before the second try of what may pass (network, lock, memory); four times as long before the third."""
+
+Fetch = Callable[[JobFile], AbstractContextManager[Path]]
+Retry = Literal["", "passing", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a job works on: what there is, how its bytes are had, and what it belongs to."""
+
+    listing: Callable[[], Iterable[Entry | NotListed]]
+    order: Order
+    fetch: Fetch | None = None
+    """Brings a file that is not on this machine; None where its locator is its path."""
+    digest: Digest | None = None
+    origin: str = ""
+    """The name of the synced source; empty for a run of one time, which removes nothing."""
+    remove_gone: bool = False
+    """Remove what is gone even where it is suspiciously much."""
+    again: str = ""
+    """The command that says so."""
+    retry: Retry = ""
+    """Instead of planning anew, take what failed: "passing" for reasons that may pass, "all" for all."""
+
+
+def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = None) -> IngestReport:
+    """Do a job that was started or taken up, and note how it ended.
+
+    Raises what the listing raises (SourceUnavailable, Unreadable), StorageFull, and KeyboardInterrupt: what was done
+    until then stays done, and `ragapp jobs resume` goes on.
+    """
+    began = time.monotonic()
+    ledger = Ledger(parts.catalog.jobs, job_id)
+    tally = Tally(watcher, recorder=ledger)
+    state: JobState = "failed"
+    withheld = ""
+    try:
+        planned = (plan_retry if task.retry else make_plan)(job_id, task, parts.catalog)
+        _note_plan(job_id, planned, parts, tally)
+        order = replace(task.order, stop=ledger.stop, again=bool(task.retry))
+        _take_in(job_id, task, order, parts, tally, ledger)
+        withheld = "" if task.remove_gone else planned.withheld
+        if not withheld and not ledger.stop():
+            _remove_gone(job_id, parts, tally)
+        parts.index.optimize()
+        state = "cancelled" if ledger.stop() else "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        ledger.flush()
+        report = replace(tally.report(round(time.monotonic() - began, 3)), withheld=withheld, job=job_id)
+        parts.catalog.jobs.finish(job_id, report, state)
+    return report
+
+
+def make_plan(job_id: int, task: Task, catalog: Catalog) -> Plan:
+    """What the job would do, in its rows; nothing else is touched."""
+    catalog.jobs.forget(job_id, states=("planned",))
+    return plan(
+        job_id,
+        task.listing(),
+        catalog,
+        collection=task.order.collection,
+        groups=task.order.groups,
+        origin=task.origin,
+        digest=task.digest,
+        again=task.again,
+        renew=task.order.renew_stale,
+    )
+
+
+def plan_retry(job_id: int, task: Task, catalog: Catalog) -> Plan:
+    """Plan again what failed. What lies in a container is had through the container it lies in."""
+    again: dict[str, JobFile] = {}
+    for file in catalog.jobs.files(job_id, states=("failed",)):
+        if file.passing or task.retry == "all":
+            outer = _outermost(file, task.order.collection, catalog)
+            if outer.locator:
+                again[outer.source] = outer
+    catalog.jobs.plan(job_id, list(again.values()))
+    return Plan(catalog.jobs.counts(job_id))
+
+
+def _outermost(file: JobFile, collection: str, catalog: Catalog) -> JobFile:
+    source, inside, _ = file.source.partition(MEMBER)
+    row = catalog.by_source(collection, source) if inside and not file.locator else None
+    if row is None:
+        return replace(file, action="changed", state="planned", outcome="", reason="")
+    return JobFile(source, "changed", os.fsencode(source), row.fingerprint, row.size)
+
+
+def _note_plan(job_id: int, planned: Plan, parts: Parts, tally: Tally) -> None:
+    tally.skipped.extend(planned.skipped)
+    tally.counts["unchanged"] += planned.of("unchanged")
+    for file in parts.catalog.jobs.files(job_id, actions=("unreadable",), states=("failed",)):
+        tally.failures.append(Failure(file.source, file.reason))
+        tally.counts["failed"] += 1
+    if tally.watcher:
+        tally.watcher.found(sum(planned.of(action) for action in _TAKEN))
+
+
+def _take_in(job_id: int, task: Task, order: Order, parts: Parts, tally: Tally, ledger: Ledger) -> None:
+    """All planned files; those that failed for a reason that may pass are tried again at the end, some time later."""
+    wait = _FIRST_WAIT_S
+    for attempt in range(1, _TRIES + 1):
+        run_files(_found(job_id, task, parts), order, parts, tally)
+        ledger.flush()
+        again = _to_try_again(job_id, parts)
+        if not again or attempt == _TRIES or ledger.stop():
+            return
+        _sleep(wait, ledger)
+        wait *= 4
+        tally.forget({file.source for file in again})
+        parts.catalog.jobs.plan(job_id, [replace(file, state="planned", outcome="", reason="") for file in again])
+
+
+def _to_try_again(job_id: int, parts: Parts) -> Sequence[JobFile]:
+    return [
+        file
+        for file in parts.catalog.jobs.files(job_id, states=("failed",), actions=_TAKEN)
+        if file.passing and file.locator and file.attempts < _TRIES
+    ]
+
+
+def _sleep(seconds: float, ledger: Ledger) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not ledger.stop():
+        time.sleep(0.2)
+
+
+def _found(job_id: int, task: Task, parts: Parts) -> Iterator[FoundFile]:
+    for file in parts.catalog.jobs.files(job_id, states=("planned",), actions=_TAKEN):
+        yield _found_file(file, task)
+
+
+def _found_file(file: JobFile, task: Task) -> FoundFile:
+    path = Path(os.fsdecode(file.locator))
+    fetch = task.fetch
+    return FoundFile(
+        path,
+        file.source,
+        name=PurePath(file.source).name if task.order.renew_stale else path.name,
+        fingerprint=file.fingerprint,
+        groups=file.groups,
+        replaces=file.replaces,
+        fetch=(lambda: fetch(file)) if fetch else None,
+    )
+
+
+def _remove_gone(job_id: int, parts: Parts, tally: Tally) -> None:
+    """Rows first, since what the catalog doesn't confirm is found by nobody; then chunks; then bytes nobody needs."""
+    for file in parts.catalog.jobs.files(job_id, actions=("gone",), states=("planned",)):
+        for row in reversed(parts.catalog.with_members(file.replaces)):
+            parts.catalog.remove(row.id)
+            parts.index.delete_document(row.id)
+            if row.sha256 and not parts.catalog.uses(row.sha256):
+                parts.files.forget(row.sha256)
+            tally.file_done(row.source, "removed")
+    parts.index.flush()

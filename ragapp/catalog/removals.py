@@ -1,0 +1,56 @@
+"""Removals: rows go in one commit, and what is left of the documents elsewhere is noted until it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from ragapp.catalog.sessions import Sessions
+from ragapp.catalog.tables import DocumentTable, GroupChangeTable, GroupTable, RemovalTable
+
+_PAGE = 500
+
+
+class Removals:
+    """Removals from one catalog."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def take_away(self, ids: Sequence[str]) -> int:
+        """Take documents out of sight, at once, in one commit; their chunks and bytes are due. Returns how many."""
+        gone = 0
+        with self._sessions.writing() as session:
+            for start in range(0, len(ids), _PAGE):
+                page = ids[start : start + _PAGE]
+                wanted = select(DocumentTable.id, DocumentTable.sha256).where(DocumentTable.id.in_(page))
+                for document, sha256 in session.execute(wanted).all():
+                    note_leftover(session, document, sha256)
+                session.execute(delete(GroupTable).where(GroupTable.document_id.in_(page)))
+                session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(page)))
+                done = session.execute(delete(DocumentTable).where(DocumentTable.id.in_(page)))
+                gone += int(done.rowcount)  # type: ignore[attr-defined]
+        return gone
+
+    def due(self) -> tuple[tuple[str, str], ...]:
+        """(document id, SHA-256 or nothing) of what was removed, or had its bytes replaced, and may have left some."""
+        with self._sessions.reading() as session:
+            return tuple(
+                (document, sha256)
+                for document, sha256 in session.execute(select(RemovalTable.document_id, RemovalTable.sha256))
+            )
+
+    def settle(self, done: Sequence[tuple[str, str]]) -> None:
+        """Nothing is left of these."""
+        with self._sessions.writing() as session:
+            for document, sha256 in done:
+                session.execute(
+                    delete(RemovalTable).where(RemovalTable.document_id == document, RemovalTable.sha256 == sha256)
+                )
+
+
+def note_leftover(session: Session, document_id: str, sha256: str) -> None:
+    """Note that a document's chunks, or these bytes, may be needed no more."""
+    session.merge(RemovalTable(document_id=document_id, sha256=sha256))

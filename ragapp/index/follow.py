@@ -1,0 +1,54 @@
+"""Index and files brought in line with what the catalog decided: removed documents, replaced bytes, changed groups.
+
+The catalog's commit is what counts for every search; these are the copies that follow it, here or, after a crash, with
+the next opening of the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles
+from ragapp.index.base import Index
+
+_PAGE = 500
+"""Documents between two flushes."""
+
+Tell = Callable[[int], None]
+
+
+def _nobody(_: int) -> None:
+    """Nobody counts along."""
+
+
+def follow(catalog: Catalog, index: Index, files: DocumentFiles, tell: Tell = _nobody) -> None:
+    """Do all that is due. `tell` hears how many documents are done, as they are. Cheap where nothing is due."""
+    due = catalog.removals.due()
+    for start in range(0, len(due), _PAGE):
+        _collect(due[start : start + _PAGE], catalog, index, files, tell)
+    changes = catalog.access.due()
+    while page := dict(islice(changes, _PAGE)):
+        for document, groups in page.items():
+            index.set_groups(document, groups)
+            tell(1)
+        index.flush()
+        catalog.access.settle(page)
+
+
+def _collect(
+    removed: Sequence[tuple[str, str]], catalog: Catalog, index: Index, files: DocumentFiles, tell: Tell
+) -> None:
+    """Take away the chunks, then the bytes that no document needs, then the note about it."""
+    there = catalog.known(document for document, _ in removed)
+    for document, _ in removed:
+        # one that is in, again or still, was rid of its dead chunks when it was committed
+        if document not in there:
+            index.delete_document(document)
+    index.flush()
+    for _, sha256 in removed:
+        if sha256 and not catalog.uses(sha256):
+            files.forget(sha256)
+        tell(1)
+    catalog.removals.settle(removed)

@@ -1,0 +1,123 @@
+"""Who may see what lies in a container, and which rule a change makes; over a catalog without an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.access import Access
+from ingest.pathrules import PathRules
+from ingest.removal import plan_removal
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.rows import DocumentRow, OriginRow
+from ragapp.errors import CatalogError, IndexLocked
+from ragapp.types import document_id
+
+STAFF, HR = frozenset({"staff"}), frozenset({"hr"})
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    catalog = Catalog.open(tmp_path)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture
+def access(catalog: Catalog) -> Access:
+    return Access(catalog, lambda: None)
+
+
+def committed(catalog: Catalog, source: str, origin: str = "", container: str = "", sha256: str = "") -> str:
+    key = document_id("default", source)
+    row = DocumentRow(
+        key, "default", source, catalog.next_revision(key), sha256 or key.replace("-", "") * 2, 10, source, "md", 2,
+        STAFF, origin=origin, container=container,
+    )  # fmt: skip
+    catalog.commit_document(row)
+    return key
+
+
+def groups(catalog: Catalog) -> dict[str, frozenset[str]]:
+    return {row.source: row.groups for row in catalog.documents()}
+
+
+def test_what_lies_in_a_container_follows_it_at_any_depth(catalog: Catalog, access: Access) -> None:
+    mail = committed(catalog, "/in/mail.eml")
+    pack = committed(catalog, "/in/mail.eml!/pack.zip", container=mail)
+    committed(catalog, "/in/mail.eml!/pack.zip!/offer.md", container=pack)
+    committed(catalog, "/in/other.md")
+    assert access.set("/in/mail.eml", HR, new_group=True).documents == 3
+    assert {source for source, seen in groups(catalog).items() if seen == HR} == {
+        "/in/mail.eml",
+        "/in/mail.eml!/pack.zip",
+        "/in/mail.eml!/pack.zip!/offer.md",
+    }
+
+
+def test_a_member_alone_is_refused_with_the_name_of_its_container(catalog: Catalog, access: Access) -> None:
+    mail = committed(catalog, "/in/mail.eml")
+    committed(catalog, "/in/mail.eml!/offer.md", container=mail)
+    with pytest.raises(CatalogError, match=r"access set '/in/mail\.eml'"):
+        access.set("/in/mail.eml!/offer.md", HR, new_group=True)
+
+
+def test_members_go_with_their_container_and_shared_bytes_stay(catalog: Catalog) -> None:
+    mail = committed(catalog, "/in/mail.eml")
+    committed(catalog, "/in/mail.eml!/offer.md", container=mail, sha256="c" * 64)
+    committed(catalog, "/in/copy.md", sha256="c" * 64)
+    removal = plan_removal(catalog, ["/in/mail.eml"])
+    assert (len(removal.documents), removal.members, removal.chunks) == (2, 1, 4)
+    assert (removal.bytes, removal.shared) == (10, 1)
+
+
+@pytest.mark.parametrize("name", ["plain.md", "sub/plain.md", "odd [1]*?.md"])
+def test_the_rule_for_one_document_means_it_alone(catalog: Catalog, access: Access, name: str) -> None:
+    catalog.origins.add(OriginRow("house", "/srv/house", groups=STAFF))
+    committed(catalog, f"/srv/house/{name}", origin="house")
+    committed(catalog, "/srv/house/deep/plain.md", origin="house")
+    access.set(f"/srv/house/{name}", HR, new_group=True)
+    rules = PathRules(catalog.origins.get("house").rules)
+    assert rules.groups(name) == HR
+    assert rules.groups("deep/plain.md") is None
+    assert rules.groups("odd 1x.md") is None
+    assert groups(catalog) == {f"/srv/house/{name}": HR, "/srv/house/deep/plain.md": STAFF}
+
+
+def test_a_folder_of_a_source_is_asked_for_as_a_path_within_it(catalog: Catalog, access: Access) -> None:
+    catalog.origins.add(OriginRow("house", "/srv/house", groups=STAFF))
+    for name in ("a.md", "b.md"):
+        committed(catalog, f"/srv/house/hr/{name}", origin="house")
+    with pytest.raises(CatalogError, match="access set house --path"):
+        access.set("/srv/house/hr", HR, new_group=True)
+    assert access.set("house", HR, path="hr/", new_group=True).documents == 2
+
+
+def test_the_last_rule_of_a_path_wins_and_replaces_its_older_self(catalog: Catalog, access: Access) -> None:
+    catalog.origins.add(OriginRow("house", "/srv/house", groups=STAFF))
+    committed(catalog, "/srv/house/hr/a.md", origin="house")
+    access.set("house", HR, path="hr/", new_group=True)
+    access.set("house", STAFF, path="*.md")
+    assert groups(catalog) == {"/srv/house/hr/a.md": STAFF}
+    access.set("house", HR, path="hr/")
+    assert groups(catalog) == {"/srv/house/hr/a.md": HR}
+    assert [pattern for pattern, _ in catalog.origins.get("house").rules] == ["*.md", "hr/"]
+
+
+def test_a_change_holds_where_another_process_has_the_index(catalog: Catalog) -> None:
+    def locked() -> None:
+        raise IndexLocked("The index is in use by process 7.")
+
+    committed(catalog, "/in/a.md")
+    change = Access(catalog, locked).set("/in/a.md", HR, new_group=True)
+    assert (change.documents, change.behind) == (1, "The index is in use by process 7.")
+    assert groups(catalog) == {"/in/a.md": HR}
+    assert list(catalog.access.due())
+
+
+def test_no_group_at_all_is_refused(catalog: Catalog, access: Access) -> None:
+    committed(catalog, "/in/a.md")
+    with pytest.raises(CatalogError, match="at least one group"):
+        access.set("/in/a.md", frozenset())
