@@ -11,11 +11,16 @@ from pathlib import Path
 COMMANDS = (
     (),
     ("ingest",),
+    ("access", "show"),
+    ("access", "set"),
+    ("remove",),
     ("ask",),
     ("search",),
     ("eval", "run"),
     ("status",),
     ("doctor",),
+    ("backup",),
+    ("restore",),
     ("models",),
 )
 

@@ -14,8 +14,10 @@ from typing import Any
 from ingest.origins import Entry, Origin, open_origin
 from ingest.pathrules import PathRules
 from ingest.pipeline import Order, Parts
-from ingest.plan import PARSED_BY, Plan
+from ingest.plan import Plan
+from ingest.prepare import PARSED_BY
 from ingest.report import IngestReport, Watcher, merged
+from ingest.scratch import scratch_folder
 from ingest.sources import listing, printable
 from ingest.sync import Retry, Task, make_plan, run_job
 from ragapp.catalog.catalog import Catalog
@@ -81,7 +83,7 @@ class Intake:
         """Keep a source to sync; it is looked at, so that a wrong address is said at once."""
         if not _NAME.fullmatch(row.name):
             raise SettingsError(f"{row.name!r} is no name for a source; use letters, digits, - and _ only.")
-        with self._open(row) as origin:
+        with self._opened(row) as origin:
             return self._catalog.origins.add(replace(row, url=row.url if "://" in row.url else origin.url))
 
     def sync(self, name: str, watcher: Watcher | None = None, *, remove_gone: bool = False) -> IngestReport:
@@ -114,12 +116,12 @@ class Intake:
 
     def resume(self, job_id: int, watcher: Watcher | None = None) -> IngestReport:
         """Go on with a job that was interrupted, cancelled, or failed."""
-        return self._do(self._catalog.jobs.take_up(job_id), watcher)
+        return self._do(self._catalog.jobs.take_up(job_id), watcher, resumed=True)
 
     def retry(self, job_id: int, watcher: Watcher | None = None, *, failed: bool = False) -> IngestReport:
         """Try again what failed in a job for a reason that may pass; with `failed`, all that failed."""
         job = self._catalog.jobs.take_up(job_id)
-        return self._do(job, watcher, retry="all" if failed else "passing")
+        return self._do(job, watcher, retry="all" if failed else "passing", resumed=True)
 
     def _run(
         self, kind: JobKind, command: str, request: Mapping[str, Any], watcher: Watcher | None, origin: str = ""
@@ -132,10 +134,10 @@ class Intake:
         assert job is not None
         return self._do(job, watcher)
 
-    def _do(self, job: JobRow, watcher: Watcher | None, retry: Retry = "") -> IngestReport:
+    def _do(self, job: JobRow, watcher: Watcher | None, retry: Retry = "", *, resumed: bool = False) -> IngestReport:
         try:
             with self._task(job) as task:
-                return run_job(job.id, replace(task, retry=retry), self._parts(), watcher)
+                return run_job(job.id, replace(task, retry=retry, resumed=resumed), self._parts(), watcher)
         except BaseException:
             self._catalog.jobs.give_up(job.id)
             raise
@@ -161,7 +163,7 @@ class Intake:
 
     @contextmanager
     def _task_of_origin(self, row: OriginRow, remove_gone: bool) -> Iterator[Task]:
-        with self._open(row) as origin:
+        with self._opened(row) as origin:
             yield Task(
                 origin.list,
                 Order(row.collection, row.groups, origin=row.name),
@@ -172,10 +174,12 @@ class Intake:
                 again=f"ragapp sync run {row.name} --remove-gone",
             )
 
-    def _open(self, row: OriginRow) -> Origin:
-        return open_origin(
-            row.url, include=row.include, exclude=row.exclude, rules=PathRules(row.rules), scratch=self._scratch
-        )
+    @contextmanager
+    def _opened(self, row: OriginRow) -> Iterator[Origin]:
+        with scratch_folder(self._scratch) as scratch:
+            rules = PathRules(row.rules)
+            with open_origin(row.url, include=row.include, exclude=row.exclude, rules=rules, scratch=scratch) as origin:
+                yield origin
 
     def _originals(self, order: Order) -> Iterator[Entry]:
         """The kept originals of stale documents, under the names of their sources."""

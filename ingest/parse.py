@@ -150,7 +150,8 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
     text, elements, words = assemble(blocks)
     if len(text) > limit or (4 * len(text) > limit and len(text.encode("utf-8")) > limit):
         raise Unreadable(_too_much(len(text.encode("utf-8")), limit))
-    title = one_line(draft.title) or _first_heading(draft) or _stem(name)
+    own_title = one_line(draft.title) or _first_heading(draft)
+    title = own_title or title_of_name(name)
     prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row" and not b.hidden)
     return Extracted(
         text,
@@ -162,6 +163,7 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
         dated=draft.dated or dated_title(title) or own_date(prose),
         language=language_of(text),
         notes=draft.notes,
+        titled=bool(own_title),
     )
 
 
@@ -173,7 +175,7 @@ def _first_heading(draft: Draft) -> str:
     return one_line(titles[0].text)[:200] if titles[0].level == min(b.level for b in titles) else ""
 
 
-def _stem(name: str) -> str:
+def title_of_name(name: str) -> str:
     """The file's name as a title: readable, on one line, valid text."""
     stem = os.fsencode(PurePath(name).stem).decode("utf-8", "replace")
     return one_line(re.sub(r"[_\s]+", " ", stem))[:_LONGEST_NAME] or "untitled"

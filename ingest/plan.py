@@ -10,16 +10,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePath
 
-from ingest.chunk import CHUNKER_VERSION
 from ingest.origins import Entry, NotListed
-from ingest.parse import PARSER_VERSION
+from ingest.prepare import PARSED_BY
 from ingest.report import Failure
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow, FileAction, JobFile
 from ragapp.types import document_id
 
-PARSED_BY = f"{PARSER_VERSION}.{CHUNKER_VERSION}"
-"""What a document's row says made it, where parser and chunker are as they are now."""
 _PAGE = 400
 """Files compared with the catalog in one query."""
 _LARGEST_SHARE = 0.2

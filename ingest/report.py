@@ -31,6 +31,8 @@ class IngestReport:
     """Left out on purpose: hidden files, links, folders given twice."""
     chunks: int = 0
     """Chunks written in this run."""
+    pages: int = 0
+    """Pages read in this run, of formats that have pages."""
     embedded: int = 0
     """Chunks whose vectors had to be computed; the others were known already."""
     seconds: float = 0.0
@@ -50,8 +52,14 @@ class IngestReport:
 class Watcher(Protocol):
     """Somebody who is told how a run goes, one call at a time."""
 
-    def found(self, files: int) -> None:
-        """All files are known now."""
+    def found(self, files: int, bytes: int = 0) -> None:
+        """All files that are to be read are known now, and their sizes together."""
+
+    def started(self, source: str, size: int) -> None:
+        """A worker begins to read a file of so many bytes."""
+
+    def read(self, pages: int) -> None:
+        """A file was read, which has so many pages; 0 where its format has none."""
 
     def file_done(self, source: str, outcome: Outcome, reason: str = "") -> None:
         """One file has its outcome."""
@@ -79,6 +87,7 @@ class Tally:
     skipped: list[Failure] = field(default_factory=list)
     chunks: int = 0
     embedded: int = 0
+    pages: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def file_done(self, source: str, outcome: Outcome, reason: str = "", *, passing: bool = False) -> None:
@@ -90,6 +99,17 @@ class Tally:
                 self.failures.append(Failure(source, reason))
             if self.watcher:
                 self.watcher.file_done(source, outcome, reason)
+
+    def started(self, source: str, size: int) -> None:
+        with self._lock:
+            if self.watcher:
+                self.watcher.started(source, size)
+
+    def read(self, pages: int) -> None:
+        with self._lock:
+            self.pages += pages
+            if self.watcher:
+                self.watcher.read(pages)
 
     def wrote(self, chunks: int, embedded: int) -> None:
         with self._lock:
@@ -119,6 +139,7 @@ class Tally:
             failed=tuple(self.failures),
             skipped=tuple(self.skipped),
             chunks=self.chunks,
+            pages=self.pages,
             embedded=self.embedded,
             seconds=seconds,
             stale=self.old,
@@ -135,6 +156,7 @@ def merged(reports: Sequence[IngestReport]) -> IngestReport:
         failed=tuple(failure for report in reports for failure in report.failed),
         skipped=tuple(skipped for report in reports for skipped in report.skipped),
         chunks=sum(report.chunks for report in reports),
+        pages=sum(report.pages for report in reports),
         embedded=sum(report.embedded for report in reports),
         seconds=round(sum(report.seconds for report in reports), 3),
         stale=sum(report.stale for report in reports),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.origins import Entry, NotListed
+from ingest.unpacking import ContainerLimits
 from ragapp.errors import Unreadable
 
 _LATEST_S = 253_402_300_799 - 86_400
@@ -33,6 +34,8 @@ class FoundFile:
     """The id of the document that holds it."""
     depth: int = 0
     """How many containers it lies in."""
+    limits: ContainerLimits | None = None
+    """What may come out of it, where it lies in another container already."""
     replaces: str = ""
     """The id of the document that it was before it was moved or renamed."""
     fetch: Callable[[], AbstractContextManager[Path]] | None = None

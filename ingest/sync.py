@@ -11,21 +11,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Literal
 
 from ingest.ledger import Ledger
+from ingest.leftovers import collect_leftovers
 from ingest.origins import Entry, NotListed
 from ingest.pipeline import Order, Parts, run_files
 from ingest.plan import Digest, Plan, plan
+from ingest.prepare import MEMBER
 from ingest.report import Failure, IngestReport, Tally, Watcher
 from ingest.sources import FoundFile
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import FileAction, JobFile, JobState
+from ragapp.index.follow import follow
 
-MEMBER = "!/"
-"""Between a container's source and the name of what lies in it."""
 _TAKEN: tuple[FileAction, ...] = ("new", "changed", "moved")
+_PAGE = 500
 _TRIES = 3
 _FIRST_WAIT_S = 2.0
 """Before the second try of what may pass (network, lock, memory); four times as long before the third."""
@@ -51,6 +54,8 @@ class Task:
     """The command that says so."""
     retry: Retry = ""
     """Instead of planning anew, take what failed: "passing" for reasons that may pass, "all" for all."""
+    resumed: bool = False
+    """The job began before, and ended badly or too early."""
 
 
 def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = None) -> IngestReport:
@@ -72,6 +77,9 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
         withheld = "" if task.remove_gone else planned.withheld
         if not withheld and not ledger.stop():
             _remove_gone(job_id, parts, tally)
+        if task.resumed or not _ended_well(job_id, parts.catalog):
+            # at the end, since vectors that were computed in vain the last time are of use to this one
+            collect_leftovers(parts)
         parts.index.optimize()
         state = "cancelled" if ledger.stop() else "finished"
     except KeyboardInterrupt:
@@ -82,6 +90,12 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
         report = replace(tally.report(round(time.monotonic() - began, 3)), withheld=withheld, job=job_id)
         parts.catalog.jobs.finish(job_id, report, state)
     return report
+
+
+def _ended_well(job_id: int, catalog: Catalog) -> bool:
+    """Whether the job before this one came to its end, and left nothing half done."""
+    before = [job for job in catalog.jobs.list(2) if job.id != job_id]
+    return not before or before[0].state == "finished"
 
 
 def make_plan(job_id: int, task: Task, catalog: Catalog) -> Plan:
@@ -161,16 +175,23 @@ def _sleep(seconds: float, ledger: Ledger) -> None:
 
 def _found(job_id: int, task: Task, parts: Parts) -> Iterator[FoundFile]:
     for file in parts.catalog.jobs.files(job_id, states=("planned",), actions=_TAKEN):
-        yield _found_file(file, task)
+        yield _found_file(file, task, parts.catalog)
 
 
-def _found_file(file: JobFile, task: Task) -> FoundFile:
+def _found_file(file: JobFile, task: Task, catalog: Catalog) -> FoundFile:
     path = Path(os.fsdecode(file.locator))
     fetch = task.fetch
+    if task.order.renew_stale:
+        # read from its original, which has neither its name nor its place
+        row = catalog.by_source(task.order.collection, file.source)
+        name = PurePath(file.source).name
+        return FoundFile(
+            path, file.source, name=name, fingerprint=file.fingerprint, container=row.container if row else ""
+        )
     return FoundFile(
         path,
         file.source,
-        name=PurePath(file.source).name if task.order.renew_stale else path.name,
+        name=path.name,
         fingerprint=file.fingerprint,
         groups=file.groups,
         replaces=file.replaces,
@@ -180,11 +201,10 @@ def _found_file(file: JobFile, task: Task) -> FoundFile:
 
 def _remove_gone(job_id: int, parts: Parts, tally: Tally) -> None:
     """Rows first, since what the catalog doesn't confirm is found by nobody; then chunks; then bytes nobody needs."""
-    for file in parts.catalog.jobs.files(job_id, actions=("gone",), states=("planned",)):
-        for row in reversed(parts.catalog.with_members(file.replaces)):
-            parts.catalog.remove(row.id)
-            parts.index.delete_document(row.id)
-            if row.sha256 and not parts.catalog.uses(row.sha256):
-                parts.files.forget(row.sha256)
+    gone = parts.catalog.jobs.files(job_id, actions=("gone",), states=("planned",))
+    while page := [file.replaces for file in islice(gone, _PAGE)]:
+        rows = {row.id: row for document in page for row in parts.catalog.with_members(document)}
+        parts.catalog.removals.take_away(list(rows))
+        follow(parts.catalog, parts.index, parts.files)
+        for row in rows.values():
             tally.file_done(row.source, "removed")
-    parts.index.flush()

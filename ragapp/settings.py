@@ -90,6 +90,9 @@ class IngestSettings(_Part):
     chunk_tokens: int = Field(224, ge=32, description="Longest chunk with its heading path, in the embedder's tokens.")
     max_file_mib: int = Field(512, ge=1, description="Larger files are reported, not read.")
     max_text_mib: int = Field(64, ge=1, description="Files with more extracted text than this are reported, not kept.")
+    workers: int | None = Field(
+        None, ge=1, description="Files that are read at the same time; half the cores, at least two, when empty."
+    )
     worker_memory_mib: int = Field(4096, ge=512, description="A file whose reading needs more memory is reported.")
     file_timeout_s: float = Field(300, gt=0, description="A file whose reading takes longer is reported, in seconds.")
     file_timeout_s_per_mib: float = Field(20, ge=0, description="Seconds that a file gets on top for each MiB it has.")

@@ -89,6 +89,8 @@ class Extracted:
     """ISO 639-1 code, or None where it can't be told."""
     notes: tuple[str, ...] = ()
     """What was left out on purpose and why, such as "2 pages hold only a picture"."""
+    titled: bool | None = None
+    """Whether the title is the document's own and not made of its file's name; None where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

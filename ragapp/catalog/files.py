@@ -43,6 +43,8 @@ class DocumentFiles:
     """Originals and extracted text below one data folder."""
 
     def __init__(self, data: Path) -> None:
+        self.scratch = data / "scratch"
+        """For what lies about only while a run lasts."""
         self._originals = data / "originals"
         self._extracted = data / "extracted"
 
@@ -188,6 +190,7 @@ def _to_json(extracted: Extracted) -> dict[str, Any]:
         "dated": extracted.dated.isoformat() if extracted.dated else None,
         "language": extracted.language,
         "notes": extracted.notes,
+        "titled": extracted.titled,
     }
 
 
@@ -203,4 +206,5 @@ def _from_json(kept: dict[str, Any]) -> Extracted:
         dated=datetime.fromisoformat(kept["dated"]) if kept["dated"] else None,
         language=kept["language"],
         notes=tuple(kept["notes"]),
+        titled=kept.get("titled"),
     )

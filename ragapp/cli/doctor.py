@@ -28,8 +28,10 @@ def doctor(
 ) -> None:
     """Check packages, weights, index, disk, memory and GPU, say how to mend each, and where each setting came from.
 
-    --verify reads every original and every chunk's entry, so it takes as long as reading the data folder does. --repair
-    makes text anew from originals and chunks from text, deletes what nobody needs, and names what it can't mend.
+    With --verify every original is read and every chunk looked at, which takes as long as reading the data folder.
+
+    With --repair text and chunks are made anew from originals, what nobody needs is deleted, and what can't be mended
+    is named.
 
     [dim]Example: ragapp doctor --verify[/dim]
     """

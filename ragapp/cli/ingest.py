@@ -106,10 +106,10 @@ def print_report(report: IngestReport, quiet: bool, name: str = "") -> None:
         note(report.withheld)
     if report.stale and not quiet:
         note(f"{report.stale} documents were read by an older version of the parser; renew them: ragapp ingest --stale")
+    whose = f"{name}: " if name else ""
     out(
-        f"{f'{name}: ' if name else ''}{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} "
-        f"removed, {len(report.failed)} failed; "
-        f"{report.chunks} chunks in {report.seconds:.1f} s"
+        f"{whose}{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.removed} removed, {len(report.failed)} failed; {report.chunks} chunks in {report.seconds:.1f} s"
     )
 
 

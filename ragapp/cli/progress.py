@@ -29,8 +29,14 @@ class SilentWatcher:
     ) -> None:
         """Nothing to take down."""
 
-    def found(self, files: int) -> None:
+    def found(self, files: int, bytes: int = 0) -> None:
         self.total = files
+
+    def started(self, source: str, size: int) -> None:
+        """Not shown yet."""
+
+    def read(self, pages: int) -> None:
+        """Not shown yet."""
 
     def file_done(self, source: str, outcome: str, reason: str = "") -> None:
         self.files += 1
@@ -51,8 +57,8 @@ class LineWatcher(SilentWatcher):
         super().__init__()
         self._said = self.began
 
-    def found(self, files: int) -> None:
-        super().found(files)
+    def found(self, files: int, bytes: int = 0) -> None:
+        super().found(files, bytes)
         self._say(f"found {files} files")
 
     def file_done(self, source: str, outcome: str, reason: str = "") -> None:
@@ -101,8 +107,8 @@ class BarWatcher(SilentWatcher):
     ) -> None:
         self._bar.stop()
 
-    def found(self, files: int) -> None:
-        super().found(files)
+    def found(self, files: int, bytes: int = 0) -> None:
+        super().found(files, bytes)
         self._bar.update(self._task, total=files)
 
     def file_done(self, source: str, outcome: str, reason: str = "") -> None:

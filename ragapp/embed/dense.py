@@ -9,18 +9,16 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
+from ragapp.embed.tokencount import TokenCounter, whole
 from ragapp.errors import ModelError
 from ragapp.index.base import Vector
 from ragapp.settings import EmbedderSettings
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 _SAMPLE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell two models apart without reading gigabytes."""
@@ -41,6 +39,7 @@ class DenseEmbedder(Embeddings):
         self.folder = folder
         self.name = name
         self._settings = settings
+        self._counter = TokenCounter(folder, name)
         self._lock = threading.RLock()
         self._loaded: Any = None
         self._peak = 0
@@ -91,7 +90,7 @@ class DenseEmbedder(Embeddings):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the embedder's own tokenizer, special ones included, nothing cut. Loads no weights."""
-        return [len(encoding) for encoding in self._tokenizer.encode_batch_fast([_whole(text) for text in texts])]
+        return self._counter(texts)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 (len(texts), dimensions), each row of length 1, in the order given.
@@ -139,7 +138,7 @@ class DenseEmbedder(Embeddings):
         # truncation state isn't safe to share
         with self._lock:
             vectors = self._model().encode(
-                [_whole(text) for text in texts],
+                [whole(text) for text in texts],
                 batch_size=len(texts),
                 normalize_embeddings=True,
                 convert_to_numpy=True,
@@ -176,19 +175,6 @@ class DenseEmbedder(Embeddings):
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"The embedder {self.name} in {self.folder} can't be loaded: {reason}.") from error
 
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        from tokenizers import Tokenizer
-
-        path = self.folder / "tokenizer.json"
-        if not path.is_file():
-            raise ModelError(f"The embedder {self.name} has no tokenizer.json in {self.folder}; choose another one.")
-        tokenizer = Tokenizer.from_file(str(path))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
-
     def _read(self, name: str) -> Any:
         try:
             return json.loads((self.folder / name).read_text(encoding="utf-8"))
@@ -196,8 +182,3 @@ class DenseEmbedder(Embeddings):
             return None
         except (OSError, ValueError) as error:
             raise ModelError(f"The embedder's file {self.folder / name} can't be read: {error}.") from error
-
-
-def _whole(text: str) -> str:
-    """The text without halves of surrogate pairs, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode()

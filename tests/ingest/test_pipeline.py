@@ -15,8 +15,9 @@ import pytest
 
 from ingest.intake import Intake
 from ingest.parse import PARSER_VERSION
-from ingest.pipeline import WINDOW, Parts
+from ingest.pipeline import Parts
 from ingest.report import IngestReport
+from ingest.write import WINDOW
 from ragapp.access import LOCAL
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles
@@ -191,6 +192,8 @@ class TestFailures:
         seen = os.scandir
 
         def scan(path: Any) -> Any:
+            if isinstance(path, int):
+                return seen(path)
             entries = list(seen(path))
             if Path(path) == docs:
                 (docs / "sub").rmdir()
@@ -250,7 +253,7 @@ class TestALongDocument:
         self, tmp_path: Path, embedder: DenseEmbedder, docs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The disk runs full in the middle of it: what came before it answers, and nothing of it does."""
-        monkeypatch.setattr("ingest.pipeline.WINDOW", 16)
+        monkeypatch.setattr("ingest.write.WINDOW", 16)
         house = House(tmp_path / "data", embedder, chunk_tokens=48)
         (docs / "zz_long.md").write_text(long_document(20))
         upserts = 0

@@ -120,6 +120,26 @@ class TestRemove:
         originals = Path(os.environ["RAGAPP_DATA"]) / "originals"
         assert not [path for path in originals.rglob("*") if path.is_file() and b"caretaker" in path.read_bytes()]
 
+    def test_killed_after_the_commit_the_next_command_finishes_it(self, run: Run, documents: Path) -> None:
+        run("ingest", documents)
+        data = Path(os.environ["RAGAPP_DATA"])
+        script = (
+            "import os, signal, sys\n"
+            "from pathlib import Path\n"
+            "from ingest.removal import plan_removal, remove\n"
+            "from ragapp.catalog.catalog import Catalog\n"
+            "class Dies:\n"
+            "    def delete_document(self, *_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
+            "catalog = Catalog.open(Path(sys.argv[1]))\n"
+            "remove(plan_removal(catalog, [sys.argv[2]]), catalog, Dies(), None)\n"
+        )
+        killed = subprocess.run([sys.executable, "-c", script, data, documents / "office.md"], timeout=60, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert "office.md" not in found(run)
+        assert run("doctor", "--verify").code == 0
+        originals = [path for path in (data / "originals").rglob("*") if path.is_file()]
+        assert not [path for path in originals if b"caretaker" in path.read_bytes()]
+
     def test_dry_run_only_says_it(self, run: Run, documents: Path) -> None:
         run("ingest", documents)
         said = run("remove", documents, "--dry-run", "--json").json

@@ -1,0 +1,332 @@
+"""From a file to chunks that wait to be embedded: fetched, kept, told from what is in, read behind the fence."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ingest.chunk import CHUNKER_VERSION
+from ingest.containers import ContainerLimits, Member
+from ingest.fence import Fence
+from ingest.parse import PARSER_VERSION
+from ingest.reading import Piece, ReadFile, ReadOrder, read_file
+from ingest.report import Failure, Tally
+from ingest.sources import FoundFile
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles, sha256_of
+from ragapp.catalog.rows import DocumentRow
+from ragapp.embed.dense import DenseEmbedder
+from ragapp.embed.sparse import Bm25
+from ragapp.errors import PassingFault, Unreadable
+from ragapp.index.base import Index
+from ragapp.settings import IngestSettings
+from ragapp.types import EVERYONE, document_id
+
+AHEAD = 8
+"""Prepared documents that may wait for the embedder, so that memory doesn't grow with the number of files."""
+PARSED_BY = f"{PARSER_VERSION}.{CHUNKER_VERSION}"
+"""What a document's row says made it, where parser and chunker are as they are now."""
+MEMBER = "!/"
+"""Between a container's source and the name of what lies in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run works with, handed in once."""
+
+    catalog: Catalog
+    index: Index
+    files: DocumentFiles
+    dense: DenseEmbedder
+    bm25: Bm25
+    settings: IngestSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of a run: where the documents belong and who may see them."""
+
+    collection: str = "default"
+    groups: frozenset[str] | None = None
+    """None leaves known documents as they are, and shows new ones to everyone."""
+    origin: str = ""
+    """The synced source that the files are of."""
+    renew_stale: bool = False
+    """Make anew what an older parser or chunker made, though its bytes are the same."""
+    again: bool = False
+    """Read files again though they are unchanged: something in them failed."""
+    stop: Callable[[], bool] | None = None
+    """Asked between files; what was begun is brought to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that was read and waits to be embedded."""
+
+    file: FoundFile
+    document_id: str
+    revision: int
+    sha256: str
+    size: int
+    modified: datetime | None
+    read: ReadFile
+    groups: frozenset[str]
+    is_new: bool
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        return self.read.pieces
+
+
+@dataclass(slots=True)
+class Run:
+    """One run's parts, and what its threads share."""
+
+    order: Order
+    parts: Parts
+    tally: Tally
+    fence: Fence
+    scratch: Path
+    held: dict[str, set[str]] = field(default_factory=dict)
+    """By container that was read in this run, the ids of what it holds now."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _in_flight: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hold(self, sha256: str) -> None:
+        """These bytes are needed by a document that is not committed yet."""
+        with self._lock:
+            self._in_flight[sha256] += 1
+
+    def let_go(self, sha256: str, *, unused: bool = False) -> None:
+        """They are not any more; with `unused` they go, where no other document needs them."""
+        with self._lock:
+            self._in_flight[sha256] -= 1
+            if self._in_flight[sha256] <= 0:
+                del self._in_flight[sha256]
+                if unused and not self.parts.catalog.uses(sha256):
+                    self.parts.files.forget(sha256)
+
+
+def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]:
+    """Files that need writing, read by as many threads as the fence has workers, at most AHEAD documents in front; None
+    while they are behind, so that what there is can be embedded meanwhile."""
+    ready: queue.Queue[Any] = queue.Queue(AHEAD)
+    coming, turn, end = iter(files), threading.Lock(), object()
+
+    def hand_over(item: Any) -> None:
+        while not run.stopped.is_set():
+            try:
+                ready.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def next_file() -> FoundFile | None:
+        with turn:
+            if run.stopped.is_set() or (run.order.stop and run.order.stop()):
+                return None
+            return next(coming, None)
+
+    def work() -> None:
+        try:
+            while (file := next_file()) is not None:
+                for item in prepare(file, run):
+                    hand_over(item)
+            hand_over(end)
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that writes, and raised there
+            hand_over(error)
+
+    threads = [
+        threading.Thread(target=work, name=f"ragapp-read-{number}", daemon=True)
+        for number in range(run.fence.limits.workers)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        working = len(threads)
+        while working:
+            if ready.empty():
+                yield None
+            item = ready.get()
+            if item is end:
+                working -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+    finally:
+        run.stopped.set()
+        run.fence.close()
+        for thread in threads:
+            thread.join()
+
+
+def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
+    """One file with all that lies in it; nothing where it is unchanged or can't be read, which is noted.
+
+    What a container holds comes before the container itself: its row is committed last, so that a container that is in
+    is in with all its members.
+    """
+    sha256 = ""
+    try:
+        with file.fetch() if file.fetch else nullcontext(file.path) as path:
+            named = replace(file, path=path, name=file.name or file.path.name)
+            known = run.parts.catalog.document(document_id(run.order.collection, file.source))
+            size, modified = _facts(path, run)
+            if known and _stays(known, named, run):
+                _leave(known, named, run)
+                return
+            run.tally.started(file.source, size)
+            sha256 = run.parts.files.keep_original(path)
+            run.hold(sha256)
+        yield from _read(named, sha256, size, known.modified if known and run.order.renew_stale else modified, run)
+        sha256 = ""
+    except PassingFault as error:
+        # whoever stopped the run killed the reader: the file is not to blame
+        if not run.stopped.is_set():
+            _failed(file, run, str(error), passing=True)
+    except Unreadable as error:
+        _failed(file, run, str(error))
+    except OSError as error:
+        stays = isinstance(error, FileNotFoundError | PermissionError)
+        _failed(file, run, f"can't be opened ({error.strerror})", passing=not stays)
+    finally:
+        if sha256:
+            run.let_go(sha256, unused=True)
+
+
+def _facts(path: Path, run: Run) -> tuple[int, datetime]:
+    status = path.stat()
+    if status.st_size > run.parts.settings.max_file_mib << 20:
+        most = run.parts.settings.max_file_mib
+        raise Unreadable(f"larger than {most} MiB (raise ingest.max_file_mib to take it anyway)")
+    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)
+
+
+def _read(file: FoundFile, sha256: str, size: int, modified: datetime | None, run: Run) -> Iterator[Prepared]:
+    into = Path(tempfile.mkdtemp(dir=run.scratch))
+    try:
+        read = run.fence.call_sized(size, partial(read_file, _read_order(file, sha256, into, run)))
+        document = document_id(run.order.collection, file.source)
+        revision = run.parts.catalog.next_revision(document)
+        # read after the number was given out: a change of groups from now on is kept by the commit
+        known = run.parts.catalog.document(document)
+        live = known if known and known.state == "live" else None
+        groups = file.groups or run.order.groups or (live.groups if live else frozenset({EVERYONE}))
+        run.tally.read(read.pages or 0)
+        for before in filter(None, (document if live else "", file.replaces)):
+            run.held.setdefault(before, set())
+        if read.opened:
+            yield from _members(file, document, groups, read, run)
+        yield Prepared(
+            file, document, revision, sha256, size, modified, replace(read, opened=None), groups, is_new=live is None
+        )
+    finally:
+        shutil.rmtree(into, ignore_errors=True)
+
+
+def _read_order(file: FoundFile, sha256: str, into: Path, run: Run) -> ReadOrder:
+    parts = run.parts
+    return ReadOrder(
+        sha256,
+        file.name,
+        parts.files,
+        parts.dense.folder,
+        min(parts.settings.chunk_tokens, parts.dense.max_tokens),
+        parts.settings.max_text_mib << 20,
+        into,
+        file.limits or ContainerLimits(),
+        file.depth,
+    )
+
+
+def _members(file: FoundFile, document: str, groups: frozenset[str], read: ReadFile, run: Run) -> Iterator[Prepared]:
+    """What lies in a container: documents of their own, for whoever may see the container."""
+    opened = read.opened
+    assert opened is not None
+    limits = (file.limits or ContainerLimits()).less(opened)
+    run.held[document] = {
+        document_id(run.order.collection, f"{file.source}{MEMBER}{name}")
+        for name in [*(member.name for member in opened.members), *(failure.source for failure in opened.refused)]
+    }
+    for skipped in opened.skipped:
+        inside = f"{MEMBER}{skipped.source}" if skipped.source else ""
+        run.tally.skipped.append(Failure(f"{file.source}{inside}", skipped.reason))
+    for refused in opened.refused:
+        _failed(_member_file(file, refused.source, file.path, document, groups, limits), run, refused.reason)
+    for member in opened.members:
+        yield from prepare(_member(file, member, document, groups, limits), run)
+
+
+def _member(
+    file: FoundFile, member: Member, document: str, groups: frozenset[str], limits: ContainerLimits
+) -> FoundFile:
+    return _member_file(file, member.name, member.path, document, groups, limits)
+
+
+def _member_file(
+    file: FoundFile, name: str, path: Path, document: str, groups: frozenset[str], limits: ContainerLimits
+) -> FoundFile:
+    return FoundFile(
+        path,
+        f"{file.source}{MEMBER}{name}",
+        name=name.rpartition("/")[2],
+        groups=groups,
+        container=document,
+        depth=file.depth + 1,
+        limits=limits,
+    )
+
+
+def _stays(known: DocumentRow, file: FoundFile, run: Run) -> bool:
+    """Whether a document stays as it is: its bytes are the same, and nobody asked to read them anew."""
+    order = run.order
+    if known.state != "live" or order.again or (order.renew_stale and known.parser_version != PARSED_BY):
+        return False
+    if file.fingerprint and file.fingerprint == known.fingerprint and not known.reason:
+        return True
+    return known.sha256 == sha256_of(file.path)
+
+
+def _leave(known: DocumentRow, file: FoundFile, run: Run) -> None:
+    """What is done for an unchanged file: nothing is parsed or embedded, but who may see it can have been asked."""
+    catalog = run.parts.catalog
+    if known.reason:
+        catalog.clear_failure(known.id)
+    if (known.fingerprint, known.origin) != (file.fingerprint, run.order.origin or known.origin):
+        catalog.note_fingerprint(known.id, file.fingerprint, run.order.origin or None)
+    groups = file.groups or run.order.groups
+    for row in catalog.with_members(known.id):
+        if groups and row.state == "live" and row.groups != groups:
+            catalog.set_groups(row.id, groups)
+            run.parts.index.set_groups(row.id, groups)
+        if row.state == "failed":
+            run.tally.file_done(row.source, "failed", row.reason, passing=row.passing)
+        else:
+            if row.parser_version != PARSED_BY:
+                run.tally.stale()
+            run.tally.file_done(row.source, "unchanged")
+
+
+def _failed(file: FoundFile, run: Run, reason: str, *, passing: bool = False) -> None:
+    run.parts.catalog.record_failure(
+        run.order.collection,
+        file.source,
+        reason,
+        passing=passing,
+        origin=run.order.origin,
+        fingerprint=file.fingerprint,
+        container=file.container,
+    )
+    run.tally.file_done(file.source, "failed", reason, passing=passing)

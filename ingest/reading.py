@@ -1,0 +1,150 @@
+"""What happens to one file behind the fence: it is opened, parsed, cut into chunks, and its text is kept."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from ingest.chunk import chunk
+from ingest.containers import ContainerLimits, Opened, holds_files, holds_only_files, open_container
+from ingest.parse import PARSER_VERSION, kind_of, parse, title_of_name
+from ingest.report import Failure
+from ragapp.catalog.files import DocumentFiles
+from ragapp.embed.tokencount import TokenCounter
+from ragapp.errors import Unreadable
+from ragapp.types import Chunk, Extracted
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOrder:
+    """One file to read: where its bytes are kept, and all that is needed besides."""
+
+    sha256: str
+    name: str
+    files: DocumentFiles
+    embedder: Path
+    """The folder with the embedder's tokenizer."""
+    max_tokens: int
+    max_text_bytes: int
+    into: Path
+    """A folder of its own for the files that it holds."""
+    limits: ContainerLimits
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk and what the index must know to join it with its neighbours."""
+
+    chunk: Chunk
+    gap: str
+    """The white space between the chunk before and this one."""
+    page_starts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """What a file holds. Chunks carry neither document nor revision yet."""
+
+    title: str
+    pieces: tuple[Piece, ...] = ()
+    pages: int | None = None
+    dated: datetime | None = None
+    language: str | None = None
+    opened: Opened | None = None
+
+
+def read_file(order: ReadOrder) -> ReadFile:
+    """Open, parse and cut one file; its text is kept by the hash of its bytes, and known text isn't parsed again.
+
+    Raises Unreadable with the reason; StorageFull or CatalogError where the text can't be kept.
+    """
+    original = order.files.original(order.sha256)
+    kind = kind_of(original, order.name)
+    opened = _opened(original, kind, order)
+    if holds_only_files(kind):
+        if opened is None or not (opened.members or opened.refused or opened.skipped):
+            raise Unreadable("holds no files")
+        return ReadFile(title_of_name(order.name), opened=opened)
+    try:
+        extracted = _extracted(original, order)
+    except Unreadable:
+        if opened and opened.members:
+            return ReadFile(title_of_name(order.name), opened=opened)
+        raise
+    counter = _counter(order.embedder)
+    chunks = chunk(extracted, document_id="", revision=0, count_tokens=counter, max_tokens=order.max_tokens)
+    titled = [replace(piece, title=extracted.title) for piece in chunks]
+    if not titled and not (opened and opened.members):
+        raise Unreadable("holds no text")
+    return ReadFile(
+        extracted.title,
+        _pieces(extracted, titled),
+        extracted.pages,
+        extracted.dated,
+        extracted.language,
+        opened,
+    )
+
+
+def _opened(original: Path, kind: str, order: ReadOrder) -> Opened | None:
+    """What a file holds; where it has a text of its own, that it can't be opened is only noted."""
+    if not holds_files(kind):
+        return None
+    try:
+        return open_container(original, kind, order.into, order.limits, order.depth, name=order.name)
+    except Unreadable as error:
+        if holds_only_files(kind):
+            raise
+        return Opened((), (), (Failure("", f"what it holds was not opened: it {error}"),))
+
+
+def _extracted(original: Path, order: ReadOrder) -> Extracted:
+    """The text as the parser makes it now, from the bytes that were kept.
+
+    Equal bytes have one kept text, which others' citations may point into: it is never written over. The title is the
+    file's own where the document gives itself none.
+    """
+    known = order.files.extracted(order.sha256, PARSER_VERSION)
+    if known is not None and known.titled is not None:
+        return known if known.titled else replace(known, title=title_of_name(order.name))
+    extracted = parse(original, name=order.name, max_text_bytes=order.max_text_bytes)
+    if known is not None:
+        return replace(known, title=extracted.title)
+    order.files.keep_extracted(order.sha256, PARSER_VERSION, extracted)
+    return extracted
+
+
+@lru_cache(maxsize=2)
+def _counter(folder: Path) -> TokenCounter:
+    return TokenCounter(folder, folder.name)
+
+
+def _pieces(extracted: Extracted, chunks: Sequence[Chunk]) -> tuple[Piece, ...]:
+    ends = [chunks[0].start, *(piece.end for piece in chunks)] if chunks else []
+    return tuple(
+        Piece(piece, _blank(extracted.text[before : piece.start]), _page_starts(extracted, piece))
+        for before, piece in zip(ends, chunks, strict=False)
+    )
+
+
+def _blank(between: str) -> str:
+    """The white space between two chunks; nothing where hidden text stands there, which must not come back that way."""
+    return between if between.isspace() else ""
+
+
+def _page_starts(extracted: Extracted, piece: Chunk) -> tuple[int, ...]:
+    """Where in the text each page of the chunk begins."""
+    first: dict[int, int] = {}
+    position = bisect_left(extracted.elements, piece.start, key=lambda element: element.end)
+    for element in islice(extracted.elements, position, None):
+        if element.start >= piece.end:
+            break
+        if element.page is not None:
+            first.setdefault(element.page, max(element.start, piece.start))
+    return tuple(first.get(page, piece.start) for page in piece.pages)

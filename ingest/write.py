@@ -1,0 +1,132 @@
+"""From chunks to documents that can be found: embedded, written, flushed, then committed one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from ingest.prepare import PARSED_BY, Prepared, Run
+from ingest.sources import FoundFile
+from ragapp.catalog.rows import DocumentRow
+from ragapp.index.base import Point, SparseVector, Vector
+from ragapp.index.schema import payload, text_hash
+from ragapp.types import Chunk
+
+WINDOW = 256
+"""Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
+BATCH = 32
+"""Chunks that are worth embedding before a window is full, where the readers are behind."""
+
+_Place = tuple[Prepared, int]
+"""A document and the ordinal of one of its chunks."""
+
+
+def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
+    """Embed and write in windows across documents; commit each document once its last chunk was flushed."""
+    window: list[_Place] = []
+    complete: list[Prepared] = []
+
+    def write_out() -> None:
+        if window:
+            _write(window, run)
+            window.clear()
+        _commit(complete, run)
+
+    for document in coming:
+        if document is None:
+            if len(window) >= BATCH:
+                write_out()
+            continue
+        for ordinal in range(len(document.pieces)):
+            window.append((document, ordinal))
+            if len(window) == WINDOW:
+                write_out()
+        complete.append(document)
+    write_out()
+
+
+def _write(window: Sequence[_Place], run: Run) -> None:
+    parts = run.parts
+    chunks = [_chunk(document, ordinal) for document, ordinal in window]
+    texts = {text_hash(c.embedded_text): c.embedded_text for c in chunks}
+    vectors = parts.index.vectors(list(texts))
+    missing = {key: text for key, text in texts.items() if key not in vectors}
+    if missing:
+        vectors |= dict(zip(missing, parts.dense.encode(list(missing.values())), strict=True))
+    sparse = parts.bm25.encode_documents([c.searched_text for c in chunks])
+    points = [
+        _point(document, ordinal, piece, vectors, words, run)
+        for (document, ordinal), piece, words in zip(window, chunks, sparse, strict=True)
+    ]
+    parts.index.upsert(points)
+    run.tally.wrote(len(points), len(missing))
+
+
+def _chunk(document: Prepared, ordinal: int) -> Chunk:
+    return replace(document.pieces[ordinal].chunk, document_id=document.document_id, revision=document.revision)
+
+
+def _point(
+    document: Prepared, ordinal: int, piece: Chunk, vectors: dict[str, Vector], sparse: SparseVector, run: Run
+) -> Point:
+    kept = payload(
+        piece,
+        gap=document.pieces[ordinal].gap,
+        page_starts=document.pieces[ordinal].page_starts,
+        source=document.file.source,
+        title=document.read.title,
+        collection=run.order.collection,
+        groups=document.groups,
+        file_type=_file_type(document.file),
+        modified=document.modified,
+        dated=document.read.dated,
+    )
+    return Point(piece.point_id, vectors[kept["text_hash"]], sparse, kept)
+
+
+def _row(document: Prepared, run: Run) -> DocumentRow:
+    read = document.read
+    return DocumentRow(
+        id=document.document_id,
+        collection=run.order.collection,
+        source=document.file.source,
+        revision=document.revision,
+        sha256=document.sha256,
+        size=document.size,
+        title=read.title,
+        file_type=_file_type(document.file),
+        chunks=len(read.pieces),
+        groups=document.groups,
+        parser="ragapp",
+        parser_version=PARSED_BY,
+        modified=document.modified,
+        dated=read.dated,
+        language=read.language,
+        pages=read.pages,
+        origin=run.order.origin,
+        fingerprint=document.file.fingerprint,
+        container=document.file.container,
+    )
+
+
+def _file_type(file: FoundFile) -> str:
+    return PurePath(file.name).suffix.lower().lstrip(".")[:32]
+
+
+def _commit(complete: list[Prepared], run: Run) -> None:
+    """Make documents live whose chunks all stand, then collect the chunks of their dead revisions."""
+    if not complete:
+        return
+    catalog, index = run.parts.catalog, run.parts.index
+    index.flush()
+    for document in complete:
+        replaces = document.file.replaces
+        catalog.commit_document(_row(document, run), replaces=replaces)
+        if replaces:
+            index.delete_document(replaces)
+        if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
+            index.delete_document(document.document_id, keep_revision=document.revision)
+        run.let_go(document.sha256)
+        run.tally.file_done(document.file.source, "added" if document.is_new else "changed")
+    complete.clear()
