@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,12 +154,16 @@ def picture(data: Path, documents: Path, models: Path, chance: random.Random) ->
     return json.loads(json.dumps(seen))  # type: ignore[no-any-return]
 
 
-def _differences(ours: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    return [
-        f"{key}: {json.dumps(ours[key])[:1500]}\n    and not {json.dumps(wanted[key])[:1500]}"
-        for key in wanted
-        if ours[key] != wanted[key]
-    ]
+def _differences(ours: Any, wanted: Any, where: str = "") -> Iterator[str]:
+    """Where two pictures differ, as deep down as can be told."""
+    if isinstance(ours, dict) and isinstance(wanted, dict):
+        for key in sorted({*ours, *wanted}):
+            yield from _differences(ours.get(key), wanted.get(key), f"{where}/{key}")
+    elif isinstance(ours, list) and isinstance(wanted, list) and len(ours) == len(wanted):
+        for number, (one, other) in enumerate(zip(ours, wanted, strict=True)):
+            yield from _differences(one, other, f"{where}/{number}")
+    elif ours != wanted:
+        yield f"{where}: {json.dumps(ours)[:300]} and not {json.dumps(wanted)[:300]}"
 
 
 def torture(rounds: int, seed: int, power_cut: bool) -> list[str]:
@@ -179,7 +184,7 @@ def torture(rounds: int, seed: int, power_cut: bool) -> list[str]:
         pictures = [picture(room / name, documents, models, random.Random(seed)) for name in ("data", "calm")]
         if not killed:
             return ["no run was killed: nothing was shown"]
-        return _differences(*pictures)
+        return list(_differences(*pictures))
 
 
 def _first_documents(documents: Path, chance: random.Random) -> None:

@@ -78,7 +78,6 @@ class Prepared:
     revision: int
     sha256: str
     size: int
-    modified: datetime | None
     read: ReadFile
     groups: frozenset[str]
     is_new: bool
@@ -183,14 +182,15 @@ def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
         with file.fetch() if file.fetch else nullcontext(file.path) as path:
             named = replace(file, path=path, name=file.name or file.path.name)
             known = run.parts.catalog.document(document_id(run.order.collection, file.source))
-            size, modified = _facts(path, run)
+            size, written = _facts(path, run)
+            named = replace(named, modified=file.modified or written)
             if known and _stays(known, named, run):
                 _leave(known, named, run)
                 return
             run.tally.started(file.source, size)
             sha256 = run.parts.files.keep_original(path)
             run.hold(sha256)
-        yield from _read(named, sha256, size, known.modified if known and run.order.renew_stale else modified, run)
+        yield from _read(named, sha256, size, run)
         sha256 = ""
     except PassingFault as error:
         # whoever stopped the run killed the reader: the file is not to blame
@@ -214,7 +214,7 @@ def _facts(path: Path, run: Run) -> tuple[int, datetime]:
     return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)
 
 
-def _read(file: FoundFile, sha256: str, size: int, modified: datetime | None, run: Run) -> Iterator[Prepared]:
+def _read(file: FoundFile, sha256: str, size: int, run: Run) -> Iterator[Prepared]:
     into = Path(tempfile.mkdtemp(dir=run.scratch))
     try:
         read = run.fence.call_sized(size, partial(read_file, _read_order(file, sha256, into, run)))
@@ -229,9 +229,7 @@ def _read(file: FoundFile, sha256: str, size: int, modified: datetime | None, ru
             run.held.setdefault(before, set())
         if read.opened:
             yield from _members(file, document, groups, read, run)
-        yield Prepared(
-            file, document, revision, sha256, size, modified, replace(read, opened=None), groups, is_new=live is None
-        )
+        yield Prepared(file, document, revision, sha256, size, replace(read, opened=None), groups, is_new=live is None)
     finally:
         shutil.rmtree(into, ignore_errors=True)
 
@@ -282,6 +280,7 @@ def _member_file(
         path,
         f"{file.source}{MEMBER}{name}",
         name=name.rpartition("/")[2],
+        modified=file.modified,
         groups=groups,
         container=document,
         depth=file.depth + 1,

@@ -28,6 +28,8 @@ class FoundFile:
     """What it is called, where `path` is only where its bytes lie."""
     fingerprint: str = ""
     """Changes with its bytes, and is known before they are read; empty where there is none."""
+    modified: datetime | None = None
+    """When it was last written; None where `path` itself says so."""
     groups: frozenset[str] | None = None
     """Who may see it, where its source says so; None for whoever the order names."""
     container: str = ""

@@ -80,6 +80,7 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
         if task.resumed or not _ended_well(job_id, parts.catalog):
             # at the end, since vectors that were computed in vain the last time are of use to this one
             collect_leftovers(parts)
+        follow(parts.catalog, parts.index, parts.files)
         parts.index.optimize()
         state = "cancelled" if ledger.stop() else "finished"
     except KeyboardInterrupt:
@@ -186,7 +187,12 @@ def _found_file(file: JobFile, task: Task, catalog: Catalog) -> FoundFile:
         row = catalog.by_source(task.order.collection, file.source)
         name = PurePath(file.source).name
         return FoundFile(
-            path, file.source, name=name, fingerprint=file.fingerprint, container=row.container if row else ""
+            path,
+            file.source,
+            name=name,
+            fingerprint=file.fingerprint,
+            container=row.container if row else "",
+            modified=row.modified if row else None,
         )
     return FoundFile(
         path,

@@ -79,7 +79,7 @@ def _point(
         collection=run.order.collection,
         groups=document.groups,
         file_type=_file_type(document.file),
-        modified=document.modified,
+        modified=document.file.modified,
         dated=document.read.dated,
     )
     return Point(piece.point_id, vectors[kept["text_hash"]], sparse, kept)
@@ -100,7 +100,7 @@ def _row(document: Prepared, run: Run) -> DocumentRow:
         groups=document.groups,
         parser="ragapp",
         parser_version=PARSED_BY,
-        modified=document.modified,
+        modified=document.file.modified,
         dated=read.dated,
         language=read.language,
         pages=read.pages,
