@@ -148,7 +148,8 @@ def picture(data: Path, documents: Path, models: Path, chance: random.Random) ->
         "chunks": chunks,
         "count": parts.index.count(),
         "answers": answers,
-        "kept": sorted(path.name for path in (data / "originals").rglob("*") if path.is_file()),
+        "needed by nobody": sorted(k.sha256 for k in parts.files.kept() if not parts.catalog.uses(k.sha256)),
+        "lost": sorted(row.source for row in rows if not parts.files.original(row.sha256).is_file()),
     }
     house.close()
     return json.loads(json.dumps(seen))  # type: ignore[no-any-return]

@@ -22,12 +22,13 @@ from ragapp.catalog.lookup import Lookup
 from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_table, visible_to
 from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date, copy_database
 from ragapp.catalog.origins import Origins
-from ragapp.catalog.removals import Removals, note_leftover
+from ragapp.catalog.removals import Removals, is_earlier, keep_earlier, take_over_earlier
 from ragapp.catalog.rows import DocumentRow, DocumentState, Totals
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import (
     CollectionTable,
     DocumentTable,
+    EarlierBytesTable,
     GroupTable,
     JobFileTable,
     MetaTable,
@@ -173,9 +174,15 @@ class Catalog:
             return tuple(session.scalars(select(CollectionTable.name).order_by(CollectionTable.name)))
 
     def uses(self, sha256: str) -> bool:
-        """Whether any document's bytes have this hash, so that the original must be kept."""
+        """Whether any document's bytes have this hash, or had it in an earlier revision, so that they must be kept."""
         with self._session() as session:
-            return session.scalar(select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1)) is not None
+            live = session.scalar(select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1))
+            return live is not None or is_earlier(session, sha256)
+
+    def needed(self) -> set[str]:
+        """The hashes of all bytes that must be kept."""
+        with self._session() as session:
+            return {*session.scalars(select(DocumentTable.sha256)), *session.scalars(select(EarlierBytesTable.sha256))}
 
     def confirm(self, revisions: Iterable[tuple[str, int]], principal: Principal) -> set[tuple[str, int]]:
         """Of these (document id, revision) pairs those that are live and visible to the principal; one query.
@@ -242,8 +249,9 @@ class Catalog:
             groups = groups_to_keep(session, row)
             kept = replace(row, state="live", reason="", passing=False, groups=groups, added=added, changed=now)
             if known and known.sha256 and known.sha256 != row.sha256:
-                note_leftover(session, row.id, known.sha256)
+                keep_earlier(session, row.id, known.sha256)
             if replaces and replaces != row.id:
+                take_over_earlier(session, replaces, row.id)
                 _remove(session, replaces)
             session.merge(to_table(kept))
             replace_groups(session, row.id, kept.groups)

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import DocumentTable, GroupChangeTable, GroupTable, RemovalTable
+from ragapp.catalog.tables import DocumentTable, EarlierBytesTable, GroupChangeTable, GroupTable, RemovalTable
 
 _PAGE = 500
 
@@ -28,6 +28,10 @@ class Removals:
                 wanted = select(DocumentTable.id, DocumentTable.sha256).where(DocumentTable.id.in_(page))
                 for document, sha256 in session.execute(wanted).all():
                     note_leftover(session, document, sha256)
+                earlier = select(EarlierBytesTable.document_id, EarlierBytesTable.sha256)
+                for document, sha256 in session.execute(earlier.where(EarlierBytesTable.document_id.in_(page))).all():
+                    note_leftover(session, document, sha256)
+                session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id.in_(page)))
                 session.execute(delete(GroupTable).where(GroupTable.document_id.in_(page)))
                 session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(page)))
                 done = session.execute(delete(DocumentTable).where(DocumentTable.id.in_(page)))
@@ -49,6 +53,25 @@ class Removals:
                 session.execute(
                     delete(RemovalTable).where(RemovalTable.document_id == document, RemovalTable.sha256 == sha256)
                 )
+
+
+def keep_earlier(session: Session, document_id: str, sha256: str) -> None:
+    """Keep the bytes of a revision that is live no longer, since earlier answers point into them."""
+    session.merge(EarlierBytesTable(document_id=document_id, sha256=sha256))
+
+
+def take_over_earlier(session: Session, old: str, new: str) -> None:
+    """A document that was moved brings its earlier revisions' bytes along."""
+    wanted = select(EarlierBytesTable.sha256).where(EarlierBytesTable.document_id == old)
+    for sha256 in session.scalars(wanted).all():
+        keep_earlier(session, new, sha256)
+    session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id == old))
+
+
+def is_earlier(session: Session, sha256: str) -> bool:
+    """Whether a revision before a live one had these bytes."""
+    wanted = select(EarlierBytesTable.document_id).where(EarlierBytesTable.sha256 == sha256).limit(1)
+    return session.scalar(wanted) is not None
 
 
 def note_leftover(session: Session, document_id: str, sha256: str) -> None:

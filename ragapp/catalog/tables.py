@@ -182,6 +182,15 @@ class GroupChangeTable(Table):
     due: Mapped[bool] = mapped_column(index=True)
 
 
+class EarlierBytesTable(Table):
+    """Bytes of revisions before the live one, which earlier answers point into: kept until the document is removed."""
+
+    __tablename__ = "earlier_bytes"
+
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
 class RemovalTable(Table):
     """A document that was removed, or whose bytes were replaced: what is left of it may be there still."""
 

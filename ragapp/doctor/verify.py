@@ -151,7 +151,7 @@ def _compare_files(
                 path = files.extracted_path(row.sha256, parsed_by(row))
                 yield Difference(fault, row.source, row.id, path=path)
     # what failed and was kept is needed as long as the catalog names it; what is to be collected is no difference
-    needed = {row.sha256 for row in catalog.documents()} | {sha256 for _, sha256 in catalog.removals.due()}
+    needed = catalog.needed() | {sha256 for _, sha256 in catalog.removals.due()}
     for kept in files.kept():
         if kept.kind == "temporary":
             yield Difference("temporary files", str(kept.path), path=kept.path)

@@ -38,6 +38,13 @@ _GRAPH_FROM_KB = 10_000
 """Vectors without a graph, in kB, from which on one is built: 6,600 of 384 dimensions, compared in a millisecond."""
 
 
+_IN_PLACE = 5_000
+"""Chunks up to which dead ones are cleared out in place, in milliseconds."""
+
+_DEAD_SHARE = 0.05
+"""Dead chunks that a larger index may keep: BM25's document counts include them until they are cleared out."""
+
+
 def open_edge(data: Path, fingerprint: str, dimensions: int) -> EdgeIndex:
     """The embedded index of one embedding model below a data folder; made when it isn't there.
 
@@ -121,11 +128,15 @@ class EdgeIndex:
     def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
         kept = None if keep_revision is None else [_is("revision", keep_revision)]
         within = edge.Filter(must=[_is("document_id", document_id)], must_not=kept)
-        self._update(edge.UpdateOperation.delete_points_by_filter(within))
+        with self._writing:
+            before = self._points()
+            self._update(edge.UpdateOperation.delete_points_by_filter(within))
+            self._count_dead(before - self._points())
 
     def delete_chunks(self, ids: Sequence[str]) -> None:
         if ids:
             self._update(edge.UpdateOperation.delete_points(list(ids)))
+            self._count_dead(len(ids))
 
     def inventory(self, page: int = 1000) -> Iterator[Stored]:
         offset: Any = None
@@ -148,12 +159,19 @@ class EdgeIndex:
 
     def optimize(self) -> None:
         with self._writing:
-            if self._call(_without_graph) * self.dimensions * 4 < _GRAPH_FROM_KB * 1024:
+            points, dead = self._points(), self._dead()
+            if dead and points <= _IN_PLACE:
+                self._call(lambda shard: shard.optimize())
+                self._count_dead(-dead)
+                return
+            graph_is_worth_it = self._call(_without_graph) * self.dimensions * 4 >= _GRAPH_FROM_KB * 1024
+            if not graph_is_worth_it and dead <= _DEAD_SHARE * points:
                 return
             self.flush()
             with _in_words(self.folder):
                 draft = build_beside(self.folder, _SPARE_BYTES)
             self._call(lambda shard: self._exchange(shard, draft))
+            self._count_dead(-dead)
 
     def close(self) -> None:
         """Let go of the index, after the write that is going on. Closing twice is harmless."""
@@ -166,6 +184,25 @@ class EdgeIndex:
     def _update(self, operation: Any) -> None:
         with self._writing:
             self._call(lambda shard: shard.update(operation))
+
+    def _points(self) -> int:
+        return int(self._call(lambda shard: shard.info().points_count))
+
+    def _dead(self) -> int:
+        """Deleted chunks that stand in the files still, as far as this was noted."""
+        try:
+            return int(self._dead_note.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _count_dead(self, more: int) -> None:
+        if more:
+            with _in_words(self.folder):
+                self._dead_note.write_text(str(max(0, self._dead() + more)))
+
+    @property
+    def _dead_note(self) -> Path:
+        return self.folder.with_name(self.folder.name + ".dead")
 
     def _exchange(self, shard: Any, draft: Path) -> None:
         self._shard = None
@@ -213,7 +250,10 @@ def _create(folder: Path, dimensions: int) -> Any:
         edge.EdgeConfig(
             vectors={DENSE: edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)},
             sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_GRAPH_FROM_KB),
+            # dead chunks are cleared out whenever `optimize` decides to, however few they are
+            optimizers=edge.EdgeOptimizersConfig(
+                indexing_threshold=_GRAPH_FROM_KB, deleted_threshold=0.0, vacuum_min_vector_number=1
+            ),
         ),
     )
     # before the first point, so that the search graph is built with links for each field's values

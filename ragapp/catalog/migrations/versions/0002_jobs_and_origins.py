@@ -71,6 +71,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_group_changes_due", "group_changes", ["due"])
     op.create_table(
+        "earlier_bytes",
+        sa.Column("document_id", sa.String(36), primary_key=True),
+        sa.Column("sha256", sa.String(64), primary_key=True),
+    )
+    op.create_index("ix_earlier_bytes_sha256", "earlier_bytes", ["sha256"])
+    op.create_table(
         "removals",
         sa.Column("document_id", sa.String(36), primary_key=True),
         sa.Column("sha256", sa.String(64), primary_key=True),
