@@ -17,11 +17,11 @@ from ingest.pipeline import Order, Parts
 from ingest.plan import Plan
 from ingest.prepare import PARSED_BY
 from ingest.report import IngestReport, Watcher, merged
-from ingest.scratch import scratch_folder
 from ingest.sources import listing, printable
 from ingest.sync import Retry, Task, make_plan, run_job
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobRow, OriginRow
+from ragapp.catalog.scratch import scratch_folder
 from ragapp.errors import CatalogError, RagappError, SettingsError, Unreadable
 
 

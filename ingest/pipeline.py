@@ -13,10 +13,10 @@ from contextlib import closing
 from ingest.fence import Fence, FenceLimits
 from ingest.prepare import Order, Parts, Run, prepared
 from ingest.report import Tally
-from ingest.scratch import scratch_folder
 from ingest.sources import FoundFile
 from ingest.write import write_all
 from ragapp.catalog.rows import DocumentRow
+from ragapp.catalog.scratch import scratch_folder
 from ragapp.index.follow import follow
 from ragapp.settings import IngestSettings
 

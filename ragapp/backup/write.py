@@ -15,9 +15,7 @@ import io
 import os
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +24,7 @@ from typing import IO
 from ragapp.backup.manifest import HEAD, MANIFEST, Head, head, packed
 from ragapp.catalog.catalog import FILE_NAME, Catalog
 from ragapp.catalog.files import DocumentFiles
+from ragapp.catalog.scratch import scratch_folder
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.index.base import Index
 
@@ -57,7 +56,8 @@ def write_backup(target: Path, data: Path, catalog: Catalog, index: Index, files
         raise CatalogError(f"There is no folder {target.parent} for the backup; make it, or choose another place.")
     if target.is_dir():
         raise CatalogError(f"{target} is a folder; name a file for the backup, such as {target / 'ragapp.tar.gz'}.")
-    with _staging(data) as stage:
+    # on the data folder's own disk, so that originals are linked and not copied
+    with scratch_folder(files.scratch) as stage:
         say("copying catalog and index; searches go on")
         kind, documents, missing = _gather(stage, data, catalog, index, files)
         size = _size(stage)
@@ -65,18 +65,6 @@ def write_backup(target: Path, data: Path, catalog: Catalog, index: Index, files
         made = head(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", kind, documents, size, missing)
         _pack(stage, target, made, say)
     return Backup(target, target.stat().st_size, made)
-
-
-@contextmanager
-def _staging(data: Path) -> Iterator[Path]:
-    """A folder on the data folder's own disk, so that originals are linked and not copied."""
-    scratch = data / "scratch"
-    scratch.mkdir(exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=scratch, prefix="backup-"))
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _gather(stage: Path, data: Path, catalog: Catalog, index: Index, files: DocumentFiles) -> tuple[str, int, int]:
@@ -98,6 +86,7 @@ def _link(stage: Path, data: Path, files: DocumentFiles) -> tuple[int, int]:
     copied = Catalog.open(stage)
     try:
         rows = copied.documents()
+        needed = copied.needed()
     finally:
         copied.close()
     # closing leaves SQLite's side files behind
@@ -107,23 +96,25 @@ def _link(stage: Path, data: Path, files: DocumentFiles) -> tuple[int, int]:
         side.unlink()
     missing = 0
     done: set[Path] = set()
-    for row in rows:
-        wanted = [files.original(row.sha256)] if row.sha256 else []
-        if row.sha256 and row.chunks:
-            wanted.append(files.extracted_path(row.sha256, row.parser_version.split(".")[0]))
-        for path in wanted:
-            if path in done:
-                continue
-            done.add(path)
-            place = stage / path.relative_to(data)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, place)
-            except FileNotFoundError:
-                missing += 1
-            except OSError:
-                # a file system without hard links
-                shutil.copy2(path, place)
+    wanted = [files.original(sha256) for sha256 in needed if sha256]
+    wanted += [
+        files.extracted_path(row.sha256, row.parser_version.split(".")[0]) for row in rows if row.sha256 and row.chunks
+    ]
+    # the text of earlier revisions, which earlier answers point into, as far as it was kept
+    wanted += [kept.path for kept in files.kept() if kept.kind == "extracted" and kept.sha256 in needed]
+    for path in wanted:
+        if path in done:
+            continue
+        done.add(path)
+        place = stage / path.relative_to(data)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, place)
+        except FileNotFoundError:
+            missing += 1
+        except OSError:
+            # a file system without hard links
+            shutil.copy2(path, place)
     return sum(row.state == "live" for row in rows), missing
 
 

@@ -85,6 +85,7 @@ def as_json(report: IngestReport) -> dict[str, Any]:
         "skipped": len(report.skipped),
         "skipped_files": [{"source": f.source, "reason": f.reason} for f in report.skipped],
         "chunks": report.chunks,
+        "pages": report.pages,
         "embedded": report.embedded,
         "stale": report.stale,
         "withheld": report.withheld,
