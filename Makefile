@@ -36,6 +36,10 @@ check: $(READY) ## ruff, mypy and the import floors
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+.PHONY: torture
+torture: $(READY) ## kill a sync at fifty random moments, then compare with one left alone (ARGS=--power-cut)
+	@$(BIN)/python -m benchmarks.torture $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## measure what is promised about speed; figures go to docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)

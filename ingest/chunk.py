@@ -15,7 +15,7 @@ from itertools import accumulate
 from ingest.pieces import Piece, finer, trimmed
 from ragapp.types import Box, Chunk, Element, Extracted, embedded_text
 
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 """Changes with anything that moves a chunk's boundaries or its heading path."""
 
 CountTokens = Callable[[Sequence[str]], list[int]]

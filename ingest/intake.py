@@ -19,6 +19,7 @@ from ingest.prepare import PARSED_BY
 from ingest.report import IngestReport, Watcher, merged
 from ingest.sources import listing, printable
 from ingest.sync import Retry, Task, make_plan, run_job
+from ingest.watch import changes
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobRow, OriginRow
 from ragapp.catalog.scratch import scratch_folder
@@ -104,6 +105,39 @@ class Intake:
             return Preview(planned, tuple(file for file, _ in zip(files, range(SHOWN), strict=False)))
         finally:
             self._catalog.jobs.discard(job)
+
+    def watch(
+        self,
+        names: Sequence[str],
+        every_s: float,
+        stop: threading.Event,
+        tell: Callable[[str, IngestReport | RagappError], None],
+    ) -> None:
+        """Sync sources again and again until `stop` is set: on a schedule, and when a local folder changes.
+
+        One run at a time; a source that fails is left alone for longer and longer. `tell` hears how each run went.
+        """
+        rows = [self._catalog.origins.get(name) for name in names]
+        turns = threading.Lock()
+
+        def follow(row: OriginRow) -> None:
+            for turn in changes(row.url, every_s, stop):
+                with turns:
+                    if stop.is_set():
+                        return
+                    try:
+                        tell(row.name, self.sync(row.name))
+                    except RagappError as error:
+                        turn.well = False
+                        tell(row.name, error)
+
+        threads = [threading.Thread(target=follow, args=(row,), name=f"watch-{row.name}", daemon=True) for row in rows]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                # short waits, so that Ctrl-C is heard
+                thread.join(timeout=0.5)
 
     def remove_source(self, name: str) -> int:
         """Forget a source; its documents stay in until they are removed. Returns how many these are."""

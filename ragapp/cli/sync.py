@@ -8,6 +8,7 @@ import typer
 
 from ragapp.cli.ingest import as_json, exit_code, names, note_new_groups, print_report, watcher_for
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
     from ingest.intake import Preview
@@ -113,6 +114,50 @@ def run(
     if json:
         out_json(results)
     raise typer.Exit(worst)
+
+
+@app.command()
+def watch(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Sources; all if none is named.")
+    ] = None,
+    every: Annotated[int, typer.Option(help="Minutes between two looks at a source.", min=1)] = 60,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Sync sources again and again, until Ctrl-C: every so many minutes, and when a folder of this machine changes.
+
+    A source that fails is tried again later and later, up to once an hour.
+
+    [dim]Example: ragapp sync watch --every 15[/dim]
+    """
+    import threading
+
+    from ingest.report import IngestReport
+
+    stop = threading.Event()
+
+    def tell(name: str, went: IngestReport | RagappError) -> None:
+        if isinstance(went, RagappError):
+            note(f"{name}: {went}")
+        elif json:
+            out_json({"source": name, **as_json(went)}, indent=None)
+        else:
+            print_report(went, quiet, name=name)
+
+    with open_app(profile, data, quiet) as opened:
+        wanted = sources or [row.name for row in opened.catalog.origins.list()]
+        if not wanted:
+            note("No source is there to watch yet; next: ragapp sync add NAME URL --groups …")
+            raise typer.Exit(2)
+        try:
+            opened.intake.watch(wanted, every * 60.0, stop, tell)
+        except KeyboardInterrupt:
+            note("stopping after the files that are being read")
+        finally:
+            stop.set()
 
 
 @app.command("list")
