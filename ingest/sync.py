@@ -142,7 +142,8 @@ def _note_plan(job_id: int, planned: Plan, parts: Parts, tally: Tally) -> None:
         tally.failures.append(Failure(file.source, file.reason))
         tally.counts["failed"] += 1
     if tally.watcher:
-        tally.watcher.found(sum(planned.of(action) for action in _TAKEN))
+        files, size = parts.catalog.jobs.work(job_id, _TAKEN)
+        tally.watcher.found(files, size)
 
 
 def _take_in(job_id: int, task: Task, order: Order, parts: Parts, tally: Tally, ledger: Ledger) -> None:

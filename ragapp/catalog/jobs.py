@@ -203,6 +203,15 @@ class Jobs:
         with self._sessions.reading() as session:
             return {row[0]: row[1] for row in session.execute(wanted)}  # type: ignore[misc]
 
+    def work(self, job_id: int, actions: Sequence[FileAction]) -> tuple[int, int]:
+        """How many files wait to be treated so, and their bytes together."""
+        wanted = select(func.count(), func.sum(JobFileTable.size)).where(
+            JobFileTable.job_id == job_id, JobFileTable.action.in_(actions), JobFileTable.state == "planned"
+        )
+        with self._sessions.reading() as session:
+            files, size = session.execute(wanted).one()
+            return files, size or 0
+
     def drop(self, job_id: int, sources: Sequence[str]) -> None:
         """Take single files off a job."""
         with self._sessions.writing() as session:

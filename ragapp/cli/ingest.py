@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
@@ -27,6 +27,7 @@ def ingest(
     stale: Annotated[
         bool, typer.Option("--stale", help="Instead of paths: renew what an older version of ragapp's parser read.")
     ] = False,
+    json_progress: JsonProgress = False,
     profile: Profile = None,
     data: Data = None,
     json: Json = False,
@@ -41,7 +42,7 @@ def ingest(
     """
     if bool(paths) == stale:
         raise typer.BadParameter("Give files and folders, or --stale.")
-    with open_app(profile, data, quiet) as app, watcher_for(quiet) as watcher:
+    with open_app(profile, data, quiet) as app, watcher_for(quiet, json_progress) as watcher:
         note_new_groups(app, names(groups), quiet)
         if stale:
             report = app.intake.renew_stale(watcher)
@@ -118,10 +119,12 @@ def _one_line(source: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in source)
 
 
-def watcher_for(quiet: bool) -> Any:
-    """Who shows a run's progress here: a bar on a terminal, lines elsewhere, nobody when quiet."""
-    from ragapp.cli.progress import BarWatcher, LineWatcher, SilentWatcher
+def watcher_for(quiet: bool, as_lines: bool = False) -> Any:
+    """Who shows a run's progress: JSON lines where asked for, a live view on a terminal, lines elsewhere, or nobody."""
+    from ragapp.cli.progress import BarWatcher, JsonWatcher, LineWatcher, SilentWatcher
 
+    if as_lines:
+        return JsonWatcher()
     if quiet:
         return SilentWatcher()
     return BarWatcher() if sys.stderr.isatty() else LineWatcher()

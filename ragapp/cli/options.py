@@ -25,6 +25,7 @@ Data = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")]
+JsonProgress = Annotated[bool, typer.Option("--json-progress", help="Progress as JSON lines on stderr, for programs.")]
 Collection = Annotated[
     list[str] | None, typer.Option("--collection", help="Only documents of this collection (repeatable).")
 ]

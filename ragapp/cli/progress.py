@@ -1,25 +1,41 @@
-"""How ingestion shows itself: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+"""How ingestion shows itself: a live bar on a terminal, plain lines elsewhere, JSON lines for machines, or nothing."""
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
 
 _EVERY_S = 5.0
 """Seconds between plain lines: often enough to see life, rarely enough for a log."""
+_JSON_EVERY_S = 1.0
+_SHOWN = 3
+"""Workers whose file is shown."""
+_KNOWN_FROM_S = 10.0
+_KNOWN_FROM_SHARE = 0.05
+"""An estimate of the time left is worth something from then on."""
 
 
 class SilentWatcher:
-    """Says nothing; the base of the other two's bookkeeping."""
+    """Says nothing; keeps the counts that the others show. Told from several threads, one call at a time."""
 
-    def __init__(self) -> None:
-        self.total = self.files = self.chunks = 0
-        self.began = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self.began = clock()
+        self.files = self.pages = self.chunks = self.failed = 0
+        self.total = self.total_bytes = self.bytes = 0
+        self.reading: dict[str, tuple[float, int]] = {}
+        """Since when each file is being read, and its size."""
+        self._taken: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -30,91 +46,149 @@ class SilentWatcher:
         """Nothing to take down."""
 
     def found(self, files: int, bytes: int = 0) -> None:
-        self.total = files
+        with self._lock:
+            self.total, self.total_bytes = files, bytes
+            self.began = self._clock()
+        self._changed("found", files=files, bytes=bytes)
 
     def started(self, source: str, size: int) -> None:
-        """Not shown yet."""
+        with self._lock:
+            self.reading[source] = self._clock(), size
+            self._taken[source] = size
+        self._changed("started", source=source, bytes=size)
 
     def read(self, pages: int) -> None:
-        """Not shown yet."""
+        with self._lock:
+            self.pages += pages
 
     def file_done(self, source: str, outcome: str, reason: str = "") -> None:
-        self.files += 1
+        with self._lock:
+            self.reading.pop(source, None)
+            # what lies in a container was not counted among the files that were found
+            if "!/" not in source and outcome in ("added", "changed", "failed"):
+                self.files += 1
+                self.bytes += self._taken.pop(source, 0)
+            self.failed += outcome == "failed"
+        self._changed("file", source=source, outcome=outcome, reason=reason)
 
     def embedded(self, chunks: int) -> None:
-        self.chunks += chunks
+        with self._lock:
+            self.chunks += chunks
+        self._changed("")
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self.began
 
     @property
     def rate(self) -> float:
         """Chunks per second so far."""
-        return self.chunks / max(time.monotonic() - self.began, 1e-6)
+        return self.chunks / max(self.seconds, 1e-6)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the bytes that are done, or the files where sizes are not known; None while it can't be told."""
+        done, total = (self.bytes, self.total_bytes) if self.total_bytes else (self.files, self.total)
+        if not total or not done or (self.seconds < _KNOWN_FROM_S and done < _KNOWN_FROM_SHARE * total):
+            return None
+        return self.seconds * max(0, total - done) / done
+
+    def line(self) -> str:
+        """All counts on one line."""
+        left = self.seconds_left
+        return (
+            f"{self.files}/{self.total} files, {self.pages} pages, {self.chunks} chunks, {self.rate:.1f} chunks/s"
+            + (f", {self.failed} failed" if self.failed else "")
+            + ("" if left is None else f", about {_short(left)} left")
+        )
+
+    def _changed(self, event: str, **facts: Any) -> None:
+        """Something is to be shown; nobody looks here."""
 
 
 class LineWatcher(SilentWatcher):
     """A line on stderr every few seconds."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
         self._said = self.began
 
-    def found(self, files: int, bytes: int = 0) -> None:
-        super().found(files, bytes)
-        self._say(f"found {files} files")
+    def _changed(self, event: str, **facts: Any) -> None:
+        with self._lock:
+            now = self._clock()
+            if event == "found":
+                self._say(f"found {self.total} files to read", now)
+            elif now - self._said >= _EVERY_S:
+                self._say(self.line(), now)
 
-    def file_done(self, source: str, outcome: str, reason: str = "") -> None:
-        super().file_done(source, outcome, reason)
-        self._now_and_then()
-
-    def embedded(self, chunks: int) -> None:
-        super().embedded(chunks)
-        self._now_and_then()
-
-    def _now_and_then(self) -> None:
-        if time.monotonic() - self._said >= _EVERY_S:
-            left = (self.total - self.files) * (time.monotonic() - self.began) / max(self.files, 1)
-            self._say(
-                f"{self.files}/{self.total} files, {self.chunks} chunks, "
-                f"{self.rate:.1f} chunks/s, about {left:.0f} s left"
-            )
-
-    def _say(self, line: str) -> None:
-        self._said = time.monotonic()
+    def _say(self, line: str, now: float) -> None:
+        self._said = now
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
 
 
-class BarWatcher(SilentWatcher):
-    """A live bar with files, chunks, rate and time left."""
+class JsonWatcher(SilentWatcher):
+    """JSON lines on stderr, for programs: found, started, file, progress (once a second at most), done."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._bar = Progress(
-            SpinnerColumn(),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("files  {task.fields[chunks]} chunks  {task.fields[rate]:.1f} chunks/s"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._said = self.began
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._say("done", ok=error is None)
+
+    def _changed(self, event: str, **facts: Any) -> None:
+        with self._lock:
+            if event:
+                self._say(event, **facts)
+            if self._clock() - self._said >= _JSON_EVERY_S:
+                self._said = self._clock()
+                self._say("progress")
+
+    def _say(self, event: str, **facts: Any) -> None:
+        if event in ("progress", "done"):
+            left = self.seconds_left
+            facts |= {
+                "files": self.files, "of": self.total, "pages": self.pages, "chunks": self.chunks,
+                "failed": self.failed, "seconds": round(self.seconds, 1), "left": left and round(left),
+                "reading": sorted(self.reading),
+            }  # fmt: skip
+        print(json.dumps({"event": event, **facts}), file=sys.stderr, flush=True)  # noqa: T201 - the CLI's own voice
+
+
+class BarWatcher(SilentWatcher):
+    """Live on a terminal: the counts, and what each worker reads now."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._live = Live(
+            console=Console(stderr=True), transient=True, refresh_per_second=4, get_renderable=self._shown
         )
-        self._task = self._bar.add_task("ingest", total=None, chunks=0, rate=0.0)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._live.stop()
 
-    def found(self, files: int, bytes: int = 0) -> None:
-        super().found(files, bytes)
-        self._bar.update(self._task, total=files)
+    def _shown(self) -> Group:
+        with self._lock:
+            now = self._clock()
+            longest = sorted(self.reading.items(), key=lambda item: item[1][0])[:_SHOWN]
+            rows = [f"  reading {_printable(source)[-70:]}  {now - since:.0f} s" for source, (since, _) in longest]
+            return Group(Text(self.line(), style="bold"), *(Text(row, style="dim") for row in rows))
 
-    def file_done(self, source: str, outcome: str, reason: str = "") -> None:
-        super().file_done(source, outcome, reason)
-        self._bar.update(self._task, completed=self.files)
 
-    def embedded(self, chunks: int) -> None:
-        super().embedded(chunks)
-        self._bar.update(self._task, chunks=self.chunks, rate=self.rate)
+def _printable(source: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in source)
+
+
+def _short(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragapp.cli.ingest import as_json, exit_code, names, note_new_groups, print_report, watcher_for
-from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
 from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def run(
     remove_gone: Annotated[
         bool, typer.Option("--remove-gone", help="Remove what is gone even where that is more than a fifth.")
     ] = False,
+    json_progress: JsonProgress = False,
     profile: Profile = None,
     data: Data = None,
     json: Json = False,
@@ -105,7 +106,7 @@ def run(
                 if not json:
                     _print_preview(each, preview)
                 continue
-            with watcher_for(quiet) as watcher:
+            with watcher_for(quiet, json_progress) as watcher:
                 report = opened.intake.sync(each, watcher, remove_gone=remove_gone)
             results[each] = as_json(report)
             if not json:
