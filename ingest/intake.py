@@ -239,5 +239,9 @@ class Intake:
 
 def _exist(paths: Sequence[str]) -> None:
     for path in paths:
-        if not os.path.lexists(path):
-            raise Unreadable(f"There is no file or folder {printable(path)}; check the path.")
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            raise Unreadable(f"There is no file or folder {printable(path)}; check the path.") from None
+        except OSError as error:
+            raise Unreadable(f"{printable(path)} can't be opened: {error.strerror}; check the path.") from None

@@ -13,7 +13,7 @@ def test_a_folder_is_taken_in_and_a_second_time_left_alone(run: Run, documents: 
     assert first["chunks"] >= 3
     again = run("ingest", documents)
     assert again.code == 0
-    assert again.out.startswith("0 added, 0 changed, 3 unchanged, 0 failed; 0 chunks")
+    assert again.out.startswith("0 added, 0 changed, 3 unchanged, 0 removed, 0 failed; 0 chunks")
 
 
 def test_a_changed_file_is_renewed_and_only_its_new_text_embedded(run: Run, documents: Path) -> None:
