@@ -15,6 +15,9 @@ from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ragapp.catalog.collections import Collections
+from ragapp.catalog.conversations import Conversations
+from ragapp.catalog.credentials import Credentials
 from ragapp.catalog.database import in_words, sqlite_engine
 from ragapp.catalog.groups import GroupChanges, groups_to_keep
 from ragapp.catalog.jobs import Jobs
@@ -22,6 +25,8 @@ from ragapp.catalog.lookup import Lookup
 from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_table, visible_to
 from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date, copy_database
 from ragapp.catalog.origins import Origins
+from ragapp.catalog.people import People
+from ragapp.catalog.records import Audit, UsageRecords
 from ragapp.catalog.removals import Removals, is_earlier, keep_earlier, take_over_earlier
 from ragapp.catalog.rows import DocumentRow, DocumentState, Totals
 from ragapp.catalog.sessions import Sessions
@@ -55,6 +60,12 @@ class Catalog:
         self.access = GroupChanges(self._sessions)
         self.removals = Removals(self._sessions)
         self.lookup = Lookup(self._sessions)
+        self.people = People(self._sessions)
+        self.credentials = Credentials(self._sessions)
+        self.conversations = Conversations(self._sessions)
+        self.collection_rules = Collections(self._sessions)
+        self.audit = Audit(self._sessions)
+        self.usage = UsageRecords(self._sessions)
 
     @classmethod
     def open(cls, folder: Path, migrations: Migrations = MIGRATIONS) -> Catalog:

@@ -1,0 +1,63 @@
+"""Collections: what they are called, and who sees what is put into them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from ragapp.catalog.mapping import add_collection, visible_to
+from ragapp.catalog.service_rows import CollectionRow
+from ragapp.catalog.service_tables import CollectionRuleTable
+from ragapp.catalog.sessions import Sessions
+from ragapp.catalog.tables import CollectionTable, DocumentTable
+from ragapp.types import Principal
+
+
+class Collections:
+    """The collections of one catalog."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def put(self, name: str, groups: Iterable[str], title: str = "") -> CollectionRow:
+        """Make a collection, or say anew who sees what is put into it from now on; what is in keeps its groups."""
+        rule = CollectionRuleTable(collection=name, groups=json.dumps(sorted(groups)), title=title[:200])
+        with self._sessions.writing() as session:
+            add_collection(session, name, datetime.now(UTC))
+            session.merge(rule)
+        return CollectionRow(name, rule.title, frozenset(json.loads(rule.groups)))
+
+    def get(self, name: str) -> CollectionRow | None:
+        """None where there is none of that name."""
+        with self._sessions.reading() as session:
+            if session.get(CollectionTable, name) is None:
+                return None
+            return _row(name, session.get(CollectionRuleTable, name))
+
+    def list(self) -> tuple[CollectionRow, ...]:
+        """All of them, by name."""
+        wanted = (
+            select(CollectionTable.name, CollectionRuleTable)
+            .join(CollectionRuleTable, CollectionRuleTable.collection == CollectionTable.name, isouter=True)
+            .order_by(CollectionTable.name)
+        )
+        with self._sessions.reading() as session:
+            return tuple(_row(name, rule) for name, rule in session.execute(wanted))
+
+    def counts(self, principal: Principal | None) -> dict[str, int]:
+        """Live documents by collection that has any; with a principal, only those that it may see."""
+        wanted = select(DocumentTable.collection, func.count()).where(DocumentTable.state == "live")
+        if principal is not None:
+            wanted = wanted.where(DocumentTable.id.in_(visible_to(principal)))
+        with self._sessions.reading() as session:
+            found = session.execute(wanted.group_by(DocumentTable.collection)).all()
+            return {str(name): int(count) for name, count in found}
+
+
+def _row(name: str, rule: CollectionRuleTable | None) -> CollectionRow:
+    if rule is None:
+        return CollectionRow(name, "", None)
+    return CollectionRow(name, rule.title, frozenset(json.loads(rule.groups)))

@@ -1,0 +1,214 @@
+"""Conversations, the questions in and outside them, and what was made of them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, or_, select, update
+
+from ragapp.catalog.service_rows import AnswerRow, AnswerState, ConversationRow, Door, FeedbackRow
+from ragapp.catalog.service_tables import AnswerTable, AttachmentTable, ConversationTable, FeedbackTable
+from ragapp.catalog.sessions import Sessions
+
+_UNFINISHED = ("queued", "running")
+
+
+class Conversations:
+    """What people asked, each for themselves. `person_id` is part of every question to it."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def start(self, person_id: str, title: str, collections: Iterable[str] = ()) -> ConversationRow:
+        now = datetime.now(UTC)
+        conversation = ConversationTable(
+            id=str(uuid.uuid4()), person_id=person_id, title=title[:200],
+            collections=json.dumps(sorted(collections)), created=now, changed=now,
+        )  # fmt: skip
+        with self._sessions.writing() as session:
+            session.add(conversation)
+        return _conversation(conversation)
+
+    def get(self, conversation_id: str, person_id: str) -> ConversationRow | None:
+        """None where there is none, and where it is somebody else's."""
+        with self._sessions.reading() as session:
+            found = session.get(ConversationTable, conversation_id)
+            return _conversation(found) if found and found.person_id == person_id else None
+
+    def list(self, person_id: str, *, like: str = "", limit: int = 100, offset: int = 0) -> tuple[ConversationRow, ...]:
+        """A person's conversations, the last used first; `like`: with this in the title or in a question."""
+        wanted = select(ConversationTable).where(ConversationTable.person_id == person_id)
+        if like:
+            asked = select(AnswerTable.conversation_id).where(
+                AnswerTable.person_id == person_id, AnswerTable.question.icontains(like, autoescape=True)
+            )
+            titled = ConversationTable.title.icontains(like, autoescape=True)
+            wanted = wanted.where(or_(titled, ConversationTable.id.in_(asked)))
+        wanted = wanted.order_by(ConversationTable.changed.desc()).limit(limit).offset(offset)
+        with self._sessions.reading() as session:
+            return tuple(_conversation(found) for found in session.scalars(wanted))
+
+    def rename(self, conversation_id: str, person_id: str, title: str) -> None:
+        self._change(conversation_id, person_id, title=title[:200])
+
+    def set_collections(self, conversation_id: str, person_id: str, collections: Iterable[str]) -> None:
+        self._change(conversation_id, person_id, collections=json.dumps(sorted(collections)))
+
+    def delete(self, conversation_id: str, person_id: str) -> None:
+        """Take a conversation away with its questions, answers and feedback; its attachments are the caller's."""
+        with self._sessions.writing() as session:
+            session.execute(
+                delete(ConversationTable).where(
+                    ConversationTable.id == conversation_id, ConversationTable.person_id == person_id
+                )
+            )
+
+    # questions and answers
+
+    def ask(self, answer_id: str, person_id: str, conversation_id: str | None, door: Door, question: str) -> AnswerRow:
+        """Note a question before anything is done for it."""
+        now = datetime.now(UTC)
+        answer = AnswerTable(
+            id=answer_id, person_id=person_id, conversation_id=conversation_id, door=door, question=question,
+            status="queued", reason="", record="{}", created=now, ended=None,
+        )  # fmt: skip
+        with self._sessions.writing() as session:
+            session.add(answer)
+            if conversation_id:
+                session.execute(
+                    update(ConversationTable).where(ConversationTable.id == conversation_id).values(changed=now)
+                )
+        return _answer(answer)
+
+    def settle(self, answer_id: str, state: AnswerState, reason: str, record: object) -> None:
+        """What became of a question."""
+        with self._sessions.writing() as session:
+            session.execute(
+                update(AnswerTable)
+                .where(AnswerTable.id == answer_id)
+                .values(
+                    status=state, reason=reason, ended=datetime.now(UTC),
+                    record=json.dumps(record, ensure_ascii=False, separators=(",", ":")),
+                )
+            )  # fmt: skip
+
+    def answer(self, answer_id: str, person_id: str) -> AnswerRow | None:
+        """None where there is none, and where it is somebody else's."""
+        with self._sessions.reading() as session:
+            found = session.get(AnswerTable, answer_id)
+            return _answer(found) if found and found.person_id == person_id else None
+
+    def answers(self, conversation_id: str, person_id: str) -> tuple[AnswerRow, ...]:
+        """A conversation's questions and answers in their order."""
+        wanted = (
+            select(AnswerTable)
+            .where(AnswerTable.conversation_id == conversation_id, AnswerTable.person_id == person_id)
+            .order_by(AnswerTable.created, AnswerTable.id)
+        )
+        with self._sessions.reading() as session:
+            return tuple(_answer(found) for found in session.scalars(wanted))
+
+    def forget_answer(self, answer_id: str, person_id: str) -> None:
+        """Take one question and its answer away."""
+        with self._sessions.writing() as session:
+            session.execute(delete(AnswerTable).where(AnswerTable.id == answer_id, AnswerTable.person_id == person_id))
+
+    def interrupted(self, reason: str) -> int:
+        """Settle what a service that is no more left unfinished; returns how many."""
+        with self._sessions.writing() as session:
+            done = session.execute(
+                update(AnswerTable)
+                .where(AnswerTable.status.in_(_UNFINISHED))
+                .values(status="failed", reason=reason, ended=datetime.now(UTC))
+            )
+            return int(done.rowcount)  # type: ignore[attr-defined]
+
+    def forget_before(self, moment: datetime) -> int:
+        """Delete questions and answers older than this, and conversations that are empty then; returns how many."""
+        with self._sessions.writing() as session:
+            gone = session.execute(delete(AnswerTable).where(AnswerTable.created < moment))
+            held = select(AnswerTable.conversation_id).where(AnswerTable.conversation_id.is_not(None))
+            session.execute(
+                delete(ConversationTable).where(ConversationTable.changed < moment, ConversationTable.id.not_in(held))
+            )
+            return int(gone.rowcount)  # type: ignore[attr-defined]
+
+    # feedback
+
+    def give_feedback(self, answer_id: str, good: bool, reason: str) -> FeedbackRow:
+        row = FeedbackTable(answer_id=answer_id, good=good, reason=reason, created=datetime.now(UTC))
+        with self._sessions.writing() as session:
+            session.merge(row)
+        return FeedbackRow(answer_id, good, reason, row.created)
+
+    def feedback(self, *, good: bool | None = None, limit: int = 100) -> tuple[tuple[FeedbackRow, AnswerRow], ...]:
+        """The newest feedback of everybody with the answers it is about: for admins."""
+        wanted = select(FeedbackTable, AnswerTable).join(AnswerTable, AnswerTable.id == FeedbackTable.answer_id)
+        if good is not None:
+            wanted = wanted.where(FeedbackTable.good == good)
+        with self._sessions.reading() as session:
+            return tuple(
+                (FeedbackRow(given.answer_id, given.good, given.reason, given.created), _answer(answer))
+                for given, answer in session.execute(wanted.order_by(FeedbackTable.created.desc()).limit(limit))
+            )
+
+    def feedback_on(self, answer_ids: Iterable[str]) -> dict[str, FeedbackRow]:
+        wanted = select(FeedbackTable).where(FeedbackTable.answer_id.in_(list(answer_ids)))
+        with self._sessions.reading() as session:
+            return {
+                given.answer_id: FeedbackRow(given.answer_id, given.good, given.reason, given.created)
+                for given in session.scalars(wanted)
+            }
+
+    # files of one conversation
+
+    def attach(self, conversation_id: str, document_id: str, expires: datetime) -> None:
+        with self._sessions.writing() as session:
+            session.merge(AttachmentTable(document_id=document_id, conversation_id=conversation_id, expires=expires))
+
+    def attachments(self, conversation_id: str) -> tuple[str, ...]:
+        """Ids of the documents that belong to a conversation."""
+        wanted = select(AttachmentTable.document_id).where(AttachmentTable.conversation_id == conversation_id)
+        with self._sessions.reading() as session:
+            return tuple(session.scalars(wanted))
+
+    def expired_attachments(self, now: datetime) -> tuple[str, ...]:
+        """Documents whose time is over, or whose conversation is no more."""
+        living = select(ConversationTable.id)
+        wanted = select(AttachmentTable.document_id).where(
+            or_(AttachmentTable.expires <= now, AttachmentTable.conversation_id.not_in(living))
+        )
+        with self._sessions.reading() as session:
+            return tuple(session.scalars(wanted))
+
+    def detach(self, document_ids: Iterable[str]) -> None:
+        """The documents were removed."""
+        with self._sessions.writing() as session:
+            session.execute(delete(AttachmentTable).where(AttachmentTable.document_id.in_(list(document_ids))))
+
+    def count(self, person_id: str) -> int:
+        with self._sessions.reading() as session:
+            return session.scalar(select(func.count()).where(ConversationTable.person_id == person_id)) or 0
+
+    def _change(self, conversation_id: str, person_id: str, **values: object) -> None:
+        with self._sessions.writing() as session:
+            session.execute(
+                update(ConversationTable)
+                .where(ConversationTable.id == conversation_id, ConversationTable.person_id == person_id)
+                .values(changed=datetime.now(UTC), **values)
+            )
+
+
+def _conversation(found: ConversationTable) -> ConversationRow:
+    collections = frozenset(json.loads(found.collections))
+    return ConversationRow(found.id, found.person_id, found.title, collections, found.created, found.changed)
+
+
+def _answer(found: AnswerTable) -> AnswerRow:
+    return AnswerRow(
+        found.id, found.person_id, found.conversation_id, found.door, found.question, found.status,  # type: ignore[arg-type]
+        found.created, found.reason, json.loads(found.record), found.ended,
+    )  # fmt: skip
