@@ -12,10 +12,16 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+_YIELDS = 5
+"""How far readers step back behind the embedder, which has work for every core and is what a run waits for."""
+
 
 def serve(calls: int, lifeline: int, memory_mib: int) -> None:
     """Answer calls until the owner closes its end. `calls` and `lifeline` are inherited file descriptors."""
     _die_with_owner(lifeline)
+    os.nice(_YIELDS)
+    # spaCy, which unstructured loads, imports torch for nothing: two seconds and 200 MiB of each worker
+    sys.modules["torch"] = None  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the owner decides
     limit = memory_mib << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +22,7 @@ from ingest.parse import PARSER_VERSION
 from ingest.reading import Piece, ReadFile, ReadOrder, read_file
 from ingest.report import Failure, Tally
 from ingest.sources import FoundFile
+from ingest.spool import unspool
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
 from ragapp.catalog.rows import DocumentRow
@@ -32,8 +33,8 @@ from ragapp.index.base import Index
 from ragapp.settings import IngestSettings
 from ragapp.types import EVERYONE, document_id
 
-AHEAD = 8
-"""Prepared documents that may wait for the embedder, so that memory doesn't grow with the number of files."""
+AHEAD = 64
+"""Prepared documents that may wait for the embedder, enough to fill its windows; their pieces wait on disk."""
 PARSED_BY = f"{PARSER_VERSION}.{CHUNKER_VERSION}"
 """What a document's row says made it, where parser and chunker are as they are now."""
 MEMBER = "!/"
@@ -79,12 +80,14 @@ class Prepared:
     sha256: str
     size: int
     read: ReadFile
+    spooled: Path
+    """The file with its pieces, where it has any."""
     groups: frozenset[str]
     is_new: bool
 
-    @property
-    def pieces(self) -> tuple[Piece, ...]:
-        return self.read.pieces
+    def pieces(self) -> Iterator[Piece]:
+        """Its chunks in their order, once."""
+        return unspool(self.spooled) if self.read.chunks else iter(())
 
 
 @dataclass(slots=True)
@@ -101,6 +104,21 @@ class Run:
     stopped: threading.Event = field(default_factory=threading.Event)
     _in_flight: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read_now: set[str] = field(default_factory=set)
+    _one_was_read: threading.Condition = field(default_factory=threading.Condition)
+
+    @contextmanager
+    def reading(self, sha256: str) -> Iterator[None]:
+        """Equal bytes are read one after the other: they have one kept text, which the chunks of each must fit."""
+        with self._one_was_read:
+            self._one_was_read.wait_for(lambda: sha256 not in self._read_now)
+            self._read_now.add(sha256)
+        try:
+            yield
+        finally:
+            with self._one_was_read:
+                self._read_now.remove(sha256)
+                self._one_was_read.notify_all()
 
     def hold(self, sha256: str) -> None:
         """These bytes are needed by a document that is not committed yet."""
@@ -216,8 +234,10 @@ def _facts(path: Path, run: Run) -> tuple[int, datetime]:
 
 def _read(file: FoundFile, sha256: str, size: int, run: Run) -> Iterator[Prepared]:
     into = Path(tempfile.mkdtemp(dir=run.scratch))
+    spooled = into.with_name(f"{into.name}.pieces")
     try:
-        read = run.fence.call_sized(size, partial(read_file, _read_order(file, sha256, into, run)))
+        with run.reading(sha256):
+            read = run.fence.call_sized(size, partial(read_file, _read_order(file, sha256, into, spooled, run)))
         document = document_id(run.order.collection, file.source)
         revision = run.parts.catalog.next_revision(document)
         # read after the number was given out: a change of groups from now on is kept by the commit
@@ -229,12 +249,16 @@ def _read(file: FoundFile, sha256: str, size: int, run: Run) -> Iterator[Prepare
             run.held.setdefault(before, set())
         if read.opened:
             yield from _members(file, document, groups, read, run)
-        yield Prepared(file, document, revision, sha256, size, replace(read, opened=None), groups, is_new=live is None)
+        read = replace(read, opened=None)
+        yield Prepared(file, document, revision, sha256, size, read, spooled, groups, is_new=live is None)
+    except BaseException:
+        spooled.unlink(missing_ok=True)
+        raise
     finally:
         shutil.rmtree(into, ignore_errors=True)
 
 
-def _read_order(file: FoundFile, sha256: str, into: Path, run: Run) -> ReadOrder:
+def _read_order(file: FoundFile, sha256: str, into: Path, spooled: Path, run: Run) -> ReadOrder:
     parts = run.parts
     return ReadOrder(
         sha256,
@@ -244,6 +268,7 @@ def _read_order(file: FoundFile, sha256: str, into: Path, run: Run) -> ReadOrder
         min(parts.settings.chunk_tokens, parts.dense.max_tokens),
         parts.settings.max_text_mib << 20,
         into,
+        spooled,
         file.limits or ContainerLimits(),
         file.depth,
     )

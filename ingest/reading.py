@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ from ingest.chunk import chunk
 from ingest.containers import ContainerLimits, Opened, holds_files, holds_only_files, open_container
 from ingest.parse import PARSER_VERSION, kind_of, parse, title_of_name
 from ingest.report import Failure
+from ingest.spool import spool
 from ragapp.catalog.files import DocumentFiles
 from ragapp.embed.tokencount import TokenCounter
 from ragapp.errors import Unreadable
@@ -33,6 +34,8 @@ class ReadOrder:
     max_text_bytes: int
     into: Path
     """A folder of its own for the files that it holds."""
+    pieces: Path
+    """A file that isn't there yet, for its chunks."""
     limits: ContainerLimits
     depth: int
 
@@ -49,10 +52,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """What a file holds. Chunks carry neither document nor revision yet."""
+    """What a file holds. Its chunks were spooled, and carry neither document nor revision yet."""
 
     title: str
-    pieces: tuple[Piece, ...] = ()
+    chunks: int = 0
     pages: int | None = None
     dated: datetime | None = None
     language: str | None = None
@@ -84,7 +87,7 @@ def read_file(order: ReadOrder) -> ReadFile:
         raise Unreadable("holds no text")
     return ReadFile(
         extracted.title,
-        _pieces(extracted, titled),
+        spool(_pieces(extracted, titled), order.pieces),
         extracted.pages,
         extracted.dated,
         extracted.language,
@@ -125,12 +128,11 @@ def _counter(folder: Path) -> TokenCounter:
     return TokenCounter(folder, folder.name)
 
 
-def _pieces(extracted: Extracted, chunks: Sequence[Chunk]) -> tuple[Piece, ...]:
-    ends = [chunks[0].start, *(piece.end for piece in chunks)] if chunks else []
-    return tuple(
-        Piece(piece, _blank(extracted.text[before : piece.start]), _page_starts(extracted, piece))
-        for before, piece in zip(ends, chunks, strict=False)
-    )
+def _pieces(extracted: Extracted, chunks: Sequence[Chunk]) -> Iterator[Piece]:
+    end = chunks[0].start if chunks else 0
+    for each in chunks:
+        yield Piece(each, _blank(extracted.text[end : each.start]), _page_starts(extracted, each))
+        end = each.end
 
 
 def _blank(between: str) -> str:

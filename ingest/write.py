@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from ingest.prepare import PARSED_BY, Prepared, Run
+from ingest.reading import Piece
 from ingest.sources import FoundFile
 from ragapp.catalog.rows import DocumentRow
 from ragapp.index.base import Point, SparseVector, Vector
@@ -15,11 +16,11 @@ from ragapp.types import Chunk
 
 WINDOW = 256
 """Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
-BATCH = 32
+FEW = 64
 """Chunks that are worth embedding before a window is full, where the readers are behind."""
 
-_Place = tuple[Prepared, int]
-"""A document and the ordinal of one of its chunks."""
+_Place = tuple[Prepared, Piece]
+"""A document and one of its chunks."""
 
 
 def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
@@ -35,11 +36,11 @@ def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
 
     for document in coming:
         if document is None:
-            if len(window) >= BATCH:
+            if len(window) >= FEW:
                 write_out()
             continue
-        for ordinal in range(len(document.pieces)):
-            window.append((document, ordinal))
+        for piece in document.pieces():
+            window.append((document, piece))
             if len(window) == WINDOW:
                 write_out()
         complete.append(document)
@@ -48,7 +49,7 @@ def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
 
 def _write(window: Sequence[_Place], run: Run) -> None:
     parts = run.parts
-    chunks = [_chunk(document, ordinal) for document, ordinal in window]
+    chunks = [_chunk(document, piece) for document, piece in window]
     texts = {text_hash(c.embedded_text): c.embedded_text for c in chunks}
     vectors = parts.index.vectors(list(texts))
     missing = {key: text for key, text in texts.items() if key not in vectors}
@@ -56,24 +57,24 @@ def _write(window: Sequence[_Place], run: Run) -> None:
         vectors |= dict(zip(missing, parts.dense.encode(list(missing.values())), strict=True))
     sparse = parts.bm25.encode_documents([c.searched_text for c in chunks])
     points = [
-        _point(document, ordinal, piece, vectors, words, run)
-        for (document, ordinal), piece, words in zip(window, chunks, sparse, strict=True)
+        _point(document, piece, chunk, vectors, words, run)
+        for (document, piece), chunk, words in zip(window, chunks, sparse, strict=True)
     ]
     parts.index.upsert(points)
     run.tally.wrote(len(points), len(missing))
 
 
-def _chunk(document: Prepared, ordinal: int) -> Chunk:
-    return replace(document.pieces[ordinal].chunk, document_id=document.document_id, revision=document.revision)
+def _chunk(document: Prepared, piece: Piece) -> Chunk:
+    return replace(piece.chunk, document_id=document.document_id, revision=document.revision)
 
 
 def _point(
-    document: Prepared, ordinal: int, piece: Chunk, vectors: dict[str, Vector], sparse: SparseVector, run: Run
+    document: Prepared, piece: Piece, chunk: Chunk, vectors: dict[str, Vector], sparse: SparseVector, run: Run
 ) -> Point:
     kept = payload(
-        piece,
-        gap=document.pieces[ordinal].gap,
-        page_starts=document.pieces[ordinal].page_starts,
+        chunk,
+        gap=piece.gap,
+        page_starts=piece.page_starts,
         source=document.file.source,
         title=document.read.title,
         collection=run.order.collection,
@@ -82,7 +83,7 @@ def _point(
         modified=document.file.modified,
         dated=document.read.dated,
     )
-    return Point(piece.point_id, vectors[kept["text_hash"]], sparse, kept)
+    return Point(chunk.point_id, vectors[kept["text_hash"]], sparse, kept)
 
 
 def _row(document: Prepared, run: Run) -> DocumentRow:
@@ -96,7 +97,7 @@ def _row(document: Prepared, run: Run) -> DocumentRow:
         size=document.size,
         title=read.title,
         file_type=_file_type(document.file),
-        chunks=len(read.pieces),
+        chunks=read.chunks,
         groups=document.groups,
         parser="ragapp",
         parser_version=PARSED_BY,
