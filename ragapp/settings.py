@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -71,7 +72,9 @@ class EmbedderSettings(_Part):
         "auto", description="Where it runs; auto takes a GPU if there is one."
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Number format of the weights.")
-    batch_size: int = Field(32, ge=1, description="Chunks embedded at once.")
+    batch_size: int = Field(
+        8, ge=1, description="Chunks embedded at once; on a CPU more than 8 gain nothing and cost padding."
+    )
     query_prompt: str = Field("", description="Text put before a question, where the model was trained with one.")
 
 
@@ -138,6 +141,50 @@ class PrivacySettings(_Part):
     log_text: bool = Field(False, description="Write questions and document text into the log.")
 
 
+class OidcSettings(_Part):
+    """Signing in through the company's own provider (OpenID Connect)."""
+
+    issuer: str | None = Field(None, description="The provider's address; no such sign-in when empty.")
+    client_id: str = Field("ragapp", description="What the provider calls this service.")
+    client_secret: SecretStr | None = Field(None, description="The client's secret; better as a file.")
+    client_secret_file: Path | None = Field(None, description="A file that holds the client's secret.")
+    scopes: str = Field("openid profile email", description="What is asked of the provider.")
+    name_claim: str = Field("preferred_username", description="The claim that becomes the account's name.")
+    groups_claim: str = Field("groups", description="The claim that lists the person's groups.")
+    admin_group: str | None = Field(None, description="Whoever the provider puts into this group is an admin.")
+
+
+class ServeSettings(_Part):
+    """The service that pages and programs speak to."""
+
+    host: str = Field("127.0.0.1", description="The address it listens on.")
+    port: int = Field(8400, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
+    public_url: str | None = Field(None, description="What browsers call it, where a proxy stands before it.")
+    single_user: bool = Field(False, description="Nobody signs in and everybody is the admin; only on loopback.")
+    queue: int = Field(100, ge=1, description="Questions that may wait; more are refused for the moment.")
+    queue_each: int = Field(10, ge=1, description="Questions of one person that may wait.")
+    leave_grace_s: float = Field(60, ge=0, description="How long a conversation's answer goes on when nobody reads it.")
+    stop_grace_s: float = Field(30, ge=0, description="How long answers in progress may take when the service stops.")
+    engine_restarts: int = Field(5, ge=0, description="Times in ten minutes that a dead engine is started again.")
+    upload_mib: int = Field(100, ge=1, description="Largest file that can be uploaded.")
+    attachment_hours: float = Field(72, gt=0, description="How long a file stays that is attached to a conversation.")
+    session_hours: float = Field(12, gt=0, description="How long a browser stays signed in.")
+    sign_in_tries: int = Field(10, ge=1, description="Failed sign-ins in ten minutes, by name and by address.")
+    retention_days: int | None = Field(None, ge=1, description="Questions and answers older than this are deleted.")
+    cors_origins: tuple[str, ...] = Field((), description="Other sites whose pages may call the service.")
+    traces: str | None = Field(None, description="Where OpenTelemetry traces are sent (OTLP over HTTP); none if empty.")
+    trace_text: bool = Field(False, description="Put questions and document text into traces.")
+    oidc: OidcSettings = OidcSettings()
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with the defaults of the laptop profile."""
 
@@ -159,6 +206,7 @@ class Settings(BaseSettings):
     retrieve: RetrieveSettings = RetrieveSettings()
     answer: AnswerSettings = AnswerSettings()
     privacy: PrivacySettings = PrivacySettings()
+    serve: ServeSettings = ServeSettings()
 
     def __init__(self, **arguments: Any) -> None:
         _refuse_unknown_variables()
@@ -184,6 +232,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"retrieve.passage_tokens ({self.retrieve.passage_tokens}) is more than chat.context_tokens less "
                 f"chat.max_answer_tokens leaves ({room}); lower the first"
+            )
+        if self.serve.single_user and not self.serve.on_loopback:
+            raise ValueError(
+                f"serve.single_user lets everybody in who reaches serve.host ({self.serve.host}); set the host to "
+                "127.0.0.1, or leave single_user off and sign in"
             )
         return self
 

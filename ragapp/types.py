@@ -237,6 +237,7 @@ class NearDocument:
     page: int | None
     similarity: float
     """Cosine of question and nearest chunk, -1 to 1."""
+    document_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,11 +93,13 @@ def nearest_documents(candidates: Sequence[Passage], limit: int = 3) -> tuple[Ne
     """The documents whose chunks came nearest by cosine, each once."""
     near: dict[str, NearDocument] = {}
     for candidate in sorted(candidates, key=_cosine, reverse=True):
-        near.setdefault(
-            candidate.document_id,
-            NearDocument(candidate.source, candidate.title, candidate.page, round(_cosine(candidate), 3)),
-        )
+        near.setdefault(candidate.document_id, _near(candidate))
     return tuple(near.values())[:limit]
+
+
+def _near(candidate: Passage) -> NearDocument:
+    similarity = round(_cosine(candidate), 3)
+    return NearDocument(candidate.source, candidate.title, candidate.page, similarity, candidate.document_id)
 
 
 def _cosine(candidate: Passage) -> float:

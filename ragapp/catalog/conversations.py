@@ -116,6 +116,18 @@ class Conversations:
         with self._sessions.writing() as session:
             session.execute(delete(AnswerTable).where(AnswerTable.id == answer_id, AnswerTable.person_id == person_id))
 
+    def forget_from(self, answer_id: str, conversation_id: str, person_id: str) -> None:
+        """Take a question of a conversation away with all that came after it: it is asked anew."""
+        with self._sessions.writing() as session:
+            first = session.get(AnswerTable, answer_id)
+            if first is None or (first.conversation_id, first.person_id) != (conversation_id, person_id):
+                return
+            session.execute(
+                delete(AnswerTable).where(
+                    AnswerTable.conversation_id == conversation_id, AnswerTable.created >= first.created
+                )
+            )
+
     def interrupted(self, reason: str) -> int:
         """Settle what a service that is no more left unfinished; returns how many."""
         with self._sessions.writing() as session:

@@ -1,0 +1,324 @@
+"""An answer as a resource: asked for once, its events can be read again from any point, and it can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ragapp.access import Scope
+from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady
+from ragapp.app import RagApp
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.service_rows import AnswerRow, AnswerState, Door, UsageRow
+from ragapp.errors import EngineError, RagappError
+from ragapp.serve.line import Line, Ticket
+from ragapp.serve.metrics import Metrics
+from ragapp.serve.requests import request_id
+from ragapp.serve.shapes import answer_fields, citation_out, passage_out, sentence_out
+from ragapp.serve.turns import turn_to_json
+from ragapp.types import Answer, Principal, Turn
+
+_log = logging.getLogger(__name__)
+STOPPED = "It was stopped before it was complete."
+CLOSING = "The service is being stopped; ask again in a moment."
+INTERRUPTED = "The service was restarted while it answered; ask again."
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEvent:
+    """One thing that a reader is told. Without an id it says how things stand now, and is not told again."""
+
+    name: str
+    data: Mapping[str, Any]
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """All that an answer needs to know before it is begun."""
+
+    person_id: str
+    principal: Principal
+    question: str
+    door: Door
+    conversation_id: str | None = None
+    narrowed: Scope | None = None
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class LiveAnswer:
+    """An answer in progress and who reads it."""
+
+    row: AnswerRow
+    asking: Asking
+    state: AnswerState = "queued"
+    events: list[AnswerEvent] = field(default_factory=list)
+    passing: AnswerEvent | None = None
+    """The newest event without an id."""
+    documents: set[str] = field(default_factory=set)
+    """Ids of the documents that its events tell of."""
+    answer: Answer | None = None
+    error: RagappError | None = None
+    """Why it failed or was stopped."""
+    readers: int = 0
+    version: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    leaving: asyncio.TimerHandle | None = None
+    ending: str = ""
+    """Why it is cancelled, where it is."""
+
+    @property
+    def done(self) -> bool:
+        return self.state not in ("queued", "running")
+
+    def tell(self, event: AnswerEvent) -> None:
+        """Keep an event for whoever reads, now or later."""
+        if event.id is None:
+            self.passing = event
+        else:
+            self.events.append(event)
+            self.passing = None
+        self.version += 1
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+    def next_id(self) -> int:
+        return len(self.events) + 1
+
+
+class Answers:
+    """The answers in progress; those that are done are the catalog's. One event loop only."""
+
+    def __init__(self, rag: RagApp, line: Line, metrics: Metrics, grace_s: float) -> None:
+        self._rag = rag
+        self._line = line
+        self._metrics = metrics
+        self._grace_s = grace_s
+        self._live: dict[str, LiveAnswer] = {}
+        self._closing = False
+
+    @property
+    def _catalog(self) -> Catalog:
+        return self._rag.catalog
+
+    async def ask(self, asking: Asking) -> LiveAnswer:
+        """Take a question into the line. Raises LineFull, and EngineError where the service is being stopped."""
+        if self._closing:
+            raise EngineError(CLOSING)
+        ticket = self._line.join(asking.person_id)
+        try:
+            row = await asyncio.to_thread(
+                self._catalog.conversations.ask,
+                str(uuid.uuid4()), asking.person_id, asking.conversation_id, asking.door, asking.question,
+            )  # fmt: skip
+        except BaseException:
+            self._line.leave(ticket)
+            raise
+        live = self._live[row.id] = LiveAnswer(row, asking)
+        live.task = asyncio.create_task(self._run(live, ticket), name=f"answer {row.id}")
+        return live
+
+    def get(self, answer_id: str) -> LiveAnswer | None:
+        """The answer if it is in progress."""
+        return self._live.get(answer_id)
+
+    async def follow(self, live: LiveAnswer, after: int = 0) -> AsyncIterator[AnswerEvent]:
+        """Events after this id, and those to come. Whoever leaves the iterator counts as gone."""
+        self._comes(live)
+        try:
+            told, passing = after, None
+            while True:
+                version, changed = live.version, live.changed
+                for event in live.events[told:]:
+                    told = event.id or told
+                    yield event
+                if live.passing is not None and live.passing is not passing:
+                    passing = live.passing
+                    yield passing
+                if version != live.version:
+                    continue
+                if live.done:
+                    return
+                await changed.wait()
+        finally:
+            self._goes(live)
+
+    async def whole(self, live: LiveAnswer) -> LiveAnswer:
+        """Wait for the end of an answer; cancelling the wait counts as leaving."""
+        async with aclosing(self.follow(live, after=1 << 31)) as events:  # type: ignore[type-var]
+            async for _ in events:
+                pass
+        return live
+
+    async def stop(self, live: LiveAnswer, why: str = STOPPED) -> None:
+        """End an answer; what was told of it stays. Harmless where it is done."""
+        live.ending = live.ending or why
+        if live.task and not live.done:
+            live.task.cancel()
+            await asyncio.wait([live.task])
+
+    async def close(self, grace_s: float) -> None:
+        """No more questions; those in progress may take so long, and are told in one sentence then."""
+        self._closing = True
+        tasks = [live.task for live in self._live.values() if live.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        for live in list(self._live.values()):
+            await self.stop(live, CLOSING)
+
+    def stop_all_of(self, person_id: str) -> list[LiveAnswer]:
+        """A person's answers in progress."""
+        return [live for live in self._live.values() if live.asking.person_id == person_id]
+
+    # readers
+
+    def _comes(self, live: LiveAnswer) -> None:
+        live.readers += 1
+        if live.leaving:
+            live.leaving.cancel()
+            live.leaving = None
+
+    def _goes(self, live: LiveAnswer) -> None:
+        live.readers -= 1
+        if live.readers or live.done or live.task is None:
+            return
+        # outside a conversation nobody can come back to it
+        grace_s = self._grace_s if live.asking.conversation_id else 0.0
+        task = live.task
+
+        def leave() -> None:
+            live.ending = live.ending or STOPPED
+            task.cancel()
+
+        live.leaving = asyncio.get_running_loop().call_later(grace_s, leave)
+
+    # the work
+
+    async def _run(self, live: LiveAnswer, ticket: Ticket) -> None:
+        waited_s, began = 0.0, asyncio.get_running_loop().time()
+        state: AnswerState = "failed"
+        reason = ""
+        try:
+            async for place in self._line.places(ticket):
+                live.tell(AnswerEvent("queued", {"place": place}))
+            waited_s = asyncio.get_running_loop().time() - began
+            live.state = "running"
+            live.tell(AnswerEvent("running", {"waited_s": round(waited_s, 3)}))
+            await self._answer(live)
+            assert live.answer is not None
+            state = live.answer.status
+        except asyncio.CancelledError:
+            state, reason = "stopped", live.ending or STOPPED
+        except RagappError as error:
+            live.error, reason = error, str(error)
+        except Exception:  # noqa: BLE001 - whoever waits must hear of it, and the log has the rest
+            _log.exception("an answer failed unexpectedly in request %s", request_id())
+            reason = f"The answer failed unexpectedly; tell an admin the request id {request_id()}."
+        finally:
+            self._line.leave(ticket)
+            await self._settle(live, state, reason, waited_s)
+
+    async def _answer(self, live: LiveAnswer) -> None:
+        asking = live.asking
+        events = self._rag.astream(
+            asking.question, principal=asking.principal, history=asking.history, narrowed=asking.narrowed
+        )
+        async with aclosing(events):
+            async for event in events:
+                self._hear(live, event)
+
+    def _hear(self, live: LiveAnswer, event: Event) -> None:
+        told: tuple[str, Mapping[str, Any]]
+        if isinstance(event, PassagesFound):
+            live.documents |= {found.document_id for found in event.passages}
+            told = "passages", {"passages": [passage_out(found).model_dump(mode="json") for found in event.passages]}
+        elif isinstance(event, CitationReady):
+            told = "citation", citation_out(event.citation).model_dump()
+        elif isinstance(event, SentenceReady):
+            told = "sentence", sentence_out(event.sentence).model_dump()
+        else:
+            if isinstance(event, Done):
+                live.answer = event.answer
+                live.documents |= {near.document_id for near in event.answer.nearest}
+            return
+        live.tell(AnswerEvent(*told, id=live.next_id()))
+
+    async def _settle(self, live: LiveAnswer, state: AnswerState, reason: str, waited_s: float) -> None:
+        """Into the catalog first, then to whoever reads: an answer that was told can always be read again."""
+        record = record_of(live.answer, waited_s) if live.answer else {}
+        last = done_event(live.row, state, reason, record.get("fields", {}), live.next_id())
+        try:
+            await asyncio.shield(asyncio.to_thread(self._keep, live, state, reason, record, waited_s))
+        except RagappError as error:
+            # a full disk loses the record and not the answer
+            _log.error("an answer could not be kept: %s", error)
+        finally:
+            live.state = state
+            live.tell(last)
+            self._live.pop(live.row.id, None)
+
+    def _keep(
+        self, live: LiveAnswer, state: AnswerState, reason: str, record: Mapping[str, Any], waited_s: float
+    ) -> None:
+        self._catalog.conversations.settle(live.row.id, state, reason, record)
+        answer, asking = live.answer, live.asking
+        timings, usage = (answer.timings, answer.usage) if answer else (None, None)
+        self._catalog.usage.note(
+            UsageRow(
+                at=datetime.now(UTC),
+                person_id=asking.person_id,
+                door=asking.door,
+                collections=asking.narrowed.collections if asking.narrowed else frozenset(),
+                model=answer.model if answer else "",
+                status=state,
+                prompt_tokens=usage.prompt_tokens if usage else 0,
+                cached_tokens=usage.cached_tokens if usage else 0,
+                completion_tokens=usage.completion_tokens if usage else 0,
+                waited_s=waited_s,
+                first_token_s=timings.first_token_s if timings else None,
+                total_s=timings.total_s if timings else 0.0,
+            )
+        )
+        self._metrics.answered(state, answer, waited_s)
+
+
+def record_of(answer: Answer, waited_s: float) -> dict[str, Any]:
+    """What the catalog keeps of an answer."""
+    return {
+        "fields": answer_fields(answer, waited_s),
+        "prompted": sorted({found.document_id for found in answer.turn.passages}),
+        "nearest_ids": [near.document_id for near in answer.nearest],
+        "turn": turn_to_json(answer.turn),
+    }
+
+
+def done_event(row: AnswerRow, state: AnswerState, reason: str, fields: Mapping[str, Any], number: int) -> AnswerEvent:
+    """The last event: "done" with the whole answer, or "error" with one sentence."""
+    if state in ("failed", "stopped"):
+        return AnswerEvent("error", {"id": row.id, "state": state, "detail": reason}, number)
+    return AnswerEvent("done", {"id": row.id, "state": state, **fields}, number)
+
+
+def replayed(row: AnswerRow, fields: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+    """The events of an answer that is done, with the ids that they had when they were first told."""
+    number = 0
+    if fields:
+        number += 1
+        yield AnswerEvent("passages", {"passages": fields["passages"]}, number)
+        cited = {citation["marker"]: citation for citation in fields["citations"]}
+        for sentence in fields["sentences"]:
+            for marker in sentence["markers"]:
+                if citation := cited.pop(marker, None):
+                    number += 1
+                    yield AnswerEvent("citation", citation, number)
+            number += 1
+            yield AnswerEvent("sentence", sentence, number)
+    yield done_event(row, row.state, row.reason, fields, number + 1)

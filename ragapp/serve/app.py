@@ -1,0 +1,94 @@
+"""The service as an ASGI app: parts put together, routes, and what happens at its start and end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from ragapp import __version__
+from ragapp.app import RagApp
+from ragapp.serve.answers import INTERRUPTED, Answers
+from ragapp.serve.care import EngineCare
+from ragapp.serve.house import House
+from ragapp.serve.line import Line
+from ragapp.serve.metrics import Metrics
+from ragapp.serve.problems import answer_errors
+from ragapp.serve.requests import SMALL_BODY, AroundRequests
+from ragapp.serve.routes import answers, health, search, session
+from ragapp.serve.shapes import Problem
+from ragapp.serve.signin import Tries
+
+_ROUTERS = (health.router, session.router, answers.router, search.router)
+_PROBLEM: dict[str, Any] = {
+    "model": Problem,
+    "content": {"application/problem+json": {}},
+    "description": "One sentence on what went wrong.",
+}
+_STATUSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys(_STATUSES, _PROBLEM)
+
+
+def build_house(rag: RagApp) -> House:
+    """The service's parts around a RagApp."""
+    serve = rag.settings.serve
+    line = Line(rag.settings.engine.max_parallel, serve.queue, serve.queue_each)
+    metrics = Metrics()
+    return House(
+        rag=rag,
+        line=line,
+        tries=Tries(serve.sign_in_tries),
+        metrics=metrics,
+        answers=Answers(rag, line, metrics, serve.leave_grace_s),
+        engine=EngineCare(rag, serve.engine_restarts),
+    )
+
+
+def build_app(house: House) -> FastAPI:
+    """The service. It listens at once; models are loaded in the background."""
+    app = FastAPI(
+        title="ragapp",
+        version=__version__,
+        summary="Cited answers from your own documents, on your own hardware.",
+        lifespan=_lifespan,
+        responses=_PROBLEMS,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.house = house
+    for router in _ROUTERS:
+        app.include_router(router)
+    answer_errors(app)
+    serve = house.settings.serve
+    if serve.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(serve.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "last-event-id"],
+        )
+    uploads = serve.upload_mib << 20
+
+    def largest(path: str) -> int:
+        return uploads + SMALL_BODY if path.endswith(("/documents", "/files")) else SMALL_BODY
+
+    app.add_middleware(AroundRequests, observe=house.metrics.observe_request, largest=largest)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    house: House = app.state.house
+    await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
+    caring = asyncio.create_task(house.engine.run(), name="engine care")
+    try:
+        yield
+    finally:
+        await house.answers.close(house.settings.serve.stop_grace_s)
+        caring.cancel()
+        await asyncio.gather(caring, return_exceptions=True)
+        await asyncio.to_thread(house.rag.close)

@@ -1,0 +1,96 @@
+"""From what a person sent to what the answer chain is asked: rights, conversation, history, narrowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ragapp.access import Scope, scope
+from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
+from ragapp.serve.answers import Asking
+from ragapp.serve.callers import Caller
+from ragapp.serve.house import House
+from ragapp.serve.problems import not_found
+from ragapp.serve.turns import turn_from_json
+from ragapp.serve.withheld import documents_of, usable
+from ragapp.types import Principal, Turn
+
+_TITLE = 80
+
+
+def conversation_group(conversation_id: str) -> str:
+    """The group that sees the files of one conversation, and the collection they are in. No person is ever put into
+    it: whoever asks inside their own conversation asks with it. An admin can't make a group with such a name."""
+    return f"conversation/{conversation_id}"
+
+
+def narrowing(collections: Iterable[str]) -> Scope | None:
+    """Only these collections; None for all. The groups are the asker's and never taken from here."""
+    named = frozenset(collections)
+    return Scope(frozenset(), named) if named else None
+
+
+def asker(house: House, caller: Caller, conversation_id: str | None) -> Principal:
+    """The caller as they ask: with the files of their conversation, where it has some."""
+    if conversation_id and house.catalog.conversations.attachments(conversation_id):
+        groups = caller.principal.groups | {conversation_group(conversation_id)}
+        return replace(caller.principal, groups=groups)
+    return caller.principal
+
+
+def prepare(
+    house: House,
+    caller: Caller,
+    question: str,
+    *,
+    door: Door = "api",
+    conversation_id: str | None = None,
+    new_conversation: bool = False,
+    replaces: str | None = None,
+    narrowed: Scope | None = None,
+    history: tuple[Turn, ...] = (),
+) -> Asking:
+    """All that the answer needs. Raises Refused where the conversation is not the caller's."""
+    conversation = _conversation(house, caller, question, conversation_id, new_conversation, narrowed)
+    if conversation is None:
+        return Asking(caller.person.id, caller.principal, question, door, None, narrowed, history)
+    if replaces:
+        house.catalog.conversations.forget_from(replaces, conversation.id, caller.person.id)
+    principal = asker(house, caller, conversation.id)
+    chosen = narrowed.collections if narrowed else conversation.collections
+    if chosen:
+        # the conversation's own files are always meant
+        narrowed = scope(principal, collections=chosen | {conversation_group(conversation.id)})
+    turns = history_of(house, principal, house.catalog.conversations.answers(conversation.id, caller.person.id))
+    return Asking(caller.person.id, principal, question, door, conversation.id, narrowed, turns)
+
+
+def history_of(house: House, principal: Principal, rows: Iterable[AnswerRow]) -> tuple[Turn, ...]:
+    """The turns that a follow-up grows from, without what the asker may not see any more."""
+    turns = []
+    for row in rows:
+        if kept := row.record.get("turn"):
+            rests_on = documents_of(row.record["fields"], row.record["prompted"])
+            turns.append(usable(turn_from_json(kept), principal, house.catalog, rests_on))
+    return tuple(turns)
+
+
+def _conversation(
+    house: House,
+    caller: Caller,
+    question: str,
+    conversation_id: str | None,
+    new: bool,
+    narrowed: Scope | None,
+) -> ConversationRow | None:
+    conversations = house.catalog.conversations
+    if conversation_id:
+        found = conversations.get(conversation_id, caller.person.id)
+        if found is None:
+            raise not_found("conversation")
+        return found
+    if not new:
+        return None
+    title = " ".join(question.split())
+    short = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
+    return conversations.start(caller.person.id, short, narrowed.collections if narrowed else ())

@@ -1,0 +1,82 @@
+"""What the service's routes work with: built once, handed in through the app's state."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from fastapi import Request
+
+from ragapp.app import RagApp
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.service_rows import PersonRow
+from ragapp.errors import CatalogError
+from ragapp.serve.line import Line
+from ragapp.serve.metrics import Metrics
+from ragapp.serve.requests import request_id
+from ragapp.serve.signin import Tries
+from ragapp.settings import Settings
+
+if TYPE_CHECKING:
+    from ragapp.serve.answers import Answers
+    from ragapp.serve.care import EngineCare
+
+LOCAL_NAME = "local"
+"""The account of single-user mode and of the command line on this machine."""
+
+
+@dataclass(slots=True)
+class House:
+    """The service's parts."""
+
+    rag: RagApp
+    line: Line
+    tries: Tries
+    metrics: Metrics
+    answers: Answers
+    engine: EngineCare
+    handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    """Lets the command line on this machine in; lies in a file that only the data folder's owner can read."""
+    _local: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def settings(self) -> Settings:
+        return self.rag.settings
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.rag.catalog
+
+    @property
+    def data(self) -> Path:
+        return self.rag.settings.data
+
+    def active(self, person_id: str) -> PersonRow | None:
+        """A person as they are at this moment; None where they are locked out or no more."""
+        try:
+            person = self.catalog.people.get(person_id)
+        except CatalogError:
+            return None
+        return person if person.active else None
+
+    def local_person(self) -> PersonRow:
+        """The person at this machine: an admin without a password, made at first use."""
+        with self._lock:
+            if not self._local:
+                known = self.catalog.people.find(name=LOCAL_NAME)
+                known = known or self.catalog.people.add(LOCAL_NAME, display="This machine", role="admin")
+                self._local = known.id
+        return self.catalog.people.get(self._local)
+
+    def note(self, person_id: str, action: str, what: str = "", **detail: object) -> None:
+        """Into the audit, with the request's id."""
+        self.catalog.audit.note(person_id, action, what, detail, request_id())
+
+
+def house_of(request: Request) -> House:
+    """The house of the app that got this request."""
+    return cast("House", request.app.state.house)

@@ -1,0 +1,107 @@
+"""The service as a process: the port is open at once, a signal lets answers finish, and who may find it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+
+from ragapp.app import RagApp
+from ragapp.catalog.process import is_running, own_mark
+from ragapp.errors import RagappError
+from ragapp.serve.app import build_app, build_house
+from ragapp.serve.house import House
+
+NOTE = "service.json"
+"""In the data folder: where the running service listens, and the secret by which its owner's commands reach it."""
+_LINK_LASTS = timedelta(hours=24)
+_LAST_WORDS_S = 5
+
+
+class _Server(uvicorn.Server):
+    """Before the connections are closed, the answers in progress get their time."""
+
+    def __init__(self, config: uvicorn.Config, house: House) -> None:
+        super().__init__(config)
+        self._house = house
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._house.answers.close(self._house.settings.serve.stop_grace_s)
+        await super().shutdown(sockets)
+
+
+def serve(rag: RagApp, say: Callable[[str], None]) -> None:
+    """Serve until a signal comes. Raises RagappError where the port is taken."""
+    house = build_house(rag)
+    settings = rag.settings.serve
+    with _listening(settings.host, settings.port) as opened:
+        url = settings.public_url or _url(settings.host, opened.getsockname()[1])
+        with _told(rag.settings.data, _url(settings.host, opened.getsockname()[1]), house.handover_secret):
+            say(f"ragapp listens on {url}; the models are being loaded.")
+            if not settings.single_user and not house.catalog.people.admins():
+                secret = house.catalog.credentials.invite(_LINK_LASTS, role="admin")
+                say(f"Make the first account, an admin, here; the link works once, for 24 hours: {url}/join/{secret}")
+            config = uvicorn.Config(
+                build_app(house),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_LAST_WORDS_S,
+                proxy_headers=settings.public_url is not None,
+            )
+            asyncio.run(_Server(config, house).serve(sockets=[opened]))
+
+
+def running(data: Path) -> tuple[str, str] | None:
+    """Address and secret of the service that has this data folder open; None where none runs."""
+    try:
+        note = json.loads((data / NOTE).read_text(encoding="utf-8"))
+        return (note["url"], note["secret"]) if is_running(note["mark"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((host, port))
+        except OSError as error:
+            raise RagappError(
+                f"The service can't listen on {host}:{port} ({error.strerror}); stop what listens there, or choose "
+                "another serve.port."
+            ) from None
+        opened.listen(2048)
+        opened.set_inheritable(False)
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def _told(data: Path, url: str, secret: str) -> Iterator[None]:
+    """Leave a note for this machine's commands, readable by the data folder's owner only."""
+    path = data / NOTE
+    draft = path.with_name(f".{NOTE}-{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps({"url": url, "secret": secret, "mark": own_mark()}), encoding="utf-8")
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - named, not bound
+    return f"http://{shown}:{port}"

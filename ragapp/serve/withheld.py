@@ -1,0 +1,40 @@
+"""What of an earlier answer its asker may see at this moment: rights are looked up at every reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.service_rows import AnswerRow
+from ragapp.types import Principal, Turn
+
+WITHHELD = "This answer rested on documents that were removed, or that you may not see any more."
+_EMPTY: dict[str, Any] = {"answer": WITHHELD, "sentences": [], "citations": [], "withheld": True}
+
+
+def documents_of(fields: Mapping[str, Any], prompted: list[str]) -> set[str]:
+    """Ids of the documents that an answer's words can come from: cited ones, and all that stood in the prompt."""
+    return {cited["document_id"] for cited in fields.get("citations", [])} | set(prompted)
+
+
+def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str, Any]:
+    """The fields of an answer that may be read now. Passages go one by one; the text as a whole, since any document
+    in the prompt may have lent its words to any sentence."""
+    fields = dict(row.record.get("fields", {}))
+    if not fields:
+        return fields
+    rests_on = documents_of(fields, row.record.get("prompted", []))
+    named = rests_on | {found["document_id"] for found in fields["passages"]} | set(row.record.get("nearest_ids", []))
+    visible = catalog.visible(named, principal)
+    fields["passages"] = [found for found in fields["passages"] if found["document_id"] in visible]
+    near = zip(fields["nearest"], row.record.get("nearest_ids", []), strict=True)
+    fields["nearest"] = [each for each, document in near if document in visible]
+    return fields if rests_on <= visible else fields | _EMPTY
+
+
+def usable(turn: Turn, principal: Principal, catalog: Catalog, rests_on: set[str]) -> Turn:
+    """A turn for the history of a follow-up: without passages, prompt and answer where rights to them were lost."""
+    if rests_on <= catalog.visible(rests_on, principal):
+        return turn
+    return Turn(turn.question, WITHHELD)
