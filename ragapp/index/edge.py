@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,14 +130,15 @@ class EdgeIndex:
         kept = None if keep_revision is None else [_is("revision", keep_revision)]
         within = edge.Filter(must=[_is("document_id", document_id)], must_not=kept)
         with self._writing:
-            before = self._points()
+            # noted first: a crash in between clears out once too often, and never leaves dead chunks uncounted
+            self._count_dead(int(self._call(lambda s: s.count(edge.CountRequest(exact=True, filter=within)))))
             self._update(edge.UpdateOperation.delete_points_by_filter(within))
-            self._count_dead(before - self._points())
 
     def delete_chunks(self, ids: Sequence[str]) -> None:
         if ids:
-            self._update(edge.UpdateOperation.delete_points(list(ids)))
-            self._count_dead(len(ids))
+            with self._writing:
+                self._count_dead(len(ids))
+                self._update(edge.UpdateOperation.delete_points(list(ids)))
 
     def inventory(self, page: int = 1000) -> Iterator[Stored]:
         offset: Any = None
@@ -162,6 +164,7 @@ class EdgeIndex:
             points, dead = self._points(), self._dead()
             if dead and points <= _IN_PLACE:
                 self._call(lambda shard: shard.optimize())
+                self.flush()
                 self._count_dead(-dead)
                 return
             graph_is_worth_it = self._call(_without_graph) * self.dimensions * 4 >= _GRAPH_FROM_KB * 1024
@@ -196,9 +199,16 @@ class EdgeIndex:
             return 0
 
     def _count_dead(self, more: int) -> None:
-        if more:
-            with _in_words(self.folder):
-                self._dead_note.write_text(str(max(0, self._dead() + more)))
+        if not more:
+            return
+        known = self._dead()
+        draft = self._dead_note.with_name(self._dead_note.name + ".new")
+        with _in_words(self.folder):
+            draft.write_text(str(max(0, known + more)))
+            draft.replace(self._dead_note)
+            if not known:  # that there are any must outlive a power cut; how many exactly need not
+                for path in (self._dead_note, self.folder.parent):
+                    _sync(path)
 
     @property
     def _dead_note(self) -> Path:
@@ -266,6 +276,15 @@ def _create(folder: Path, dimensions: int) -> Any:
         for field in fields:
             shard.update(edge.UpdateOperation.create_field_index(field, kind))
     return shard
+
+
+def _sync(path: Path) -> None:
+    """A file or folder, onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _scrolled(request: Any, shard: Any) -> Any:

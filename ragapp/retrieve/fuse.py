@@ -30,7 +30,7 @@ def fuse(hits: HybridHits, limit: int, dense_weight: float = DENSE_WEIGHT) -> li
 
     `limit` is what each branch was asked for. A chunk that a full branch did not bring counts there as its last hit,
     since its true score lies beyond the cut-off; in a branch that wasn't full it has none. Ties go to the better dense
-    rank, then to the id, so that runs repeat.
+    score, then to the place in the document, which doesn't depend on how and when the index was written.
     """
     branches = {"dense": hits.dense, "bm25": hits.bm25}
     weights = {"dense": dense_weight, "bm25": 1 - dense_weight}
@@ -43,8 +43,11 @@ def fuse(hits: HybridHits, limit: int, dense_weight: float = DENSE_WEIGHT) -> li
     def total(point: str) -> float:
         return sum(weights[name] * scaled[name].get(point, beyond[name]) for name in branches)
 
-    last = len(payloads) + 1
-    order = sorted(payloads, key=lambda point: (-total(point), ranks["dense"].get(point, last), point))
+    def key(point: str) -> tuple[Any, ...]:
+        place = payloads[point].get("document_id", ""), payloads[point].get("ordinal", 0)
+        return -total(point), -raw["dense"].get(point, -1.0), *place, point
+
+    order = sorted(payloads, key=key)
     return [
         FusedHit(
             point,

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -359,3 +360,27 @@ def test_the_owner_file_names_a_process_that_can_be_told_from_a_later_one(index:
     boot, pid, ticks = note["mark"].split(":")
     assert not is_running(f"{boot}:{pid}:{int(ticks) + 1}")
     assert not is_running("") and not is_running("x:y:z")
+
+
+@pytest.mark.parametrize("died_at", ["deleting", "clearing"])
+def test_dead_chunks_are_cleared_out_whenever_a_crash_came(
+    index: EdgeIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, died_at: str
+) -> None:
+    """BM25 may count dead chunks until they are cleared out: that there are any must never be forgotten."""
+    index.upsert(points(40))
+    index.flush()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if died_at == "clearing":
+            index.delete_document("a")
+        patch.setattr(index, "_update" if died_at == "deleting" else "flush", dies)
+        with pytest.raises(KeyboardInterrupt):
+            index.delete_document("a") if died_at == "deleting" else index.optimize()
+    index.close()
+    with closing(open_edge(tmp_path, "f00", DIMENSIONS)) as again:
+        assert again._dead() == 40
+        again.optimize()
+        assert again._dead() == 0

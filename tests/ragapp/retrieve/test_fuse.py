@@ -43,3 +43,14 @@ def test_every_hit_once_best_first_with_ranks_in_order(dense: dict[str, float], 
     assert len(order) == len({hit.id for hit in order})
     assert [hit.scores["fused"].rank for hit in order] == list(range(1, len(order) + 1))
     assert all(one.score >= other.score for one, other in pairwise(order))
+
+
+def test_equal_scores_are_ordered_by_place_however_the_index_was_written() -> None:
+    def found(point: str, ordinal: int) -> Hit:
+        return Hit(point, 2.5, {"document_id": "d", "ordinal": ordinal})
+
+    written_once = (found("zz", 1), found("aa", 2), found("mm", 3))
+    written_again = (found("m2", 3), found("z2", 1), found("a2", 2))
+    for branch in (written_once, written_again):
+        assert [hit.payload["ordinal"] for hit in fuse(HybridHits((), branch), 10)] == [1, 2, 3]
+        assert [hit.payload["ordinal"] for hit in fuse(HybridHits(branch, branch), 10)] == [1, 2, 3]
