@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.mapping import to_origin_table
@@ -63,6 +63,17 @@ class GroupChanges:
                 session.execute(
                     update(GroupChangeTable).where(GroupChangeTable.document_id.in_(same)).values(due=False)
                 )
+
+    def counts(self) -> dict[str, int]:
+        """How many live documents each group sees."""
+        wanted = (
+            select(GroupTable.group, func.count())
+            .join(DocumentTable, DocumentTable.id == GroupTable.document_id)
+            .where(DocumentTable.state == "live")
+            .group_by(GroupTable.group)
+        )
+        with self._sessions.reading() as session:
+            return {str(group): int(count) for group, count in session.execute(wanted)}
 
     def known(self) -> frozenset[str]:
         """Every group that a document or a synced source has."""

@@ -17,13 +17,33 @@ from ragapp.serve.care import EngineCare
 from ragapp.serve.house import House
 from ragapp.serve.line import Line
 from ragapp.serve.metrics import Metrics
+from ragapp.serve.openai import routes as openai
 from ragapp.serve.problems import answer_errors
 from ragapp.serve.requests import SMALL_BODY, AroundRequests
-from ragapp.serve.routes import answers, health, search, session
+from ragapp.serve.routes import (
+    answers,
+    audit,
+    conversations,
+    feedback,
+    groups,
+    health,
+    models,
+    people,
+    search,
+    session,
+    tokens,
+    usage,
+)
 from ragapp.serve.shapes import Problem
 from ragapp.serve.signin import Tries
 
-_ROUTERS = (health.router, session.router, answers.router, search.router)
+_ROUTERS = tuple(
+    part.router
+    for part in (
+        health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
+        openai,
+    )
+)  # fmt: skip
 _PROBLEM: dict[str, Any] = {
     "model": Problem,
     "content": {"application/problem+json": {}},

@@ -10,6 +10,7 @@ from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
 from ragapp.serve.answers import Asking
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
+from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.serve.problems import not_found
 from ragapp.serve.turns import turn_from_json
 from ragapp.serve.withheld import documents_of, usable
@@ -21,7 +22,7 @@ _TITLE = 80
 def conversation_group(conversation_id: str) -> str:
     """The group that sees the files of one conversation, and the collection they are in. No person is ever put into
     it: whoever asks inside their own conversation asks with it. An admin can't make a group with such a name."""
-    return f"conversation/{conversation_id}"
+    return f"{OF_CONVERSATIONS}{conversation_id}"
 
 
 def narrowing(collections: Iterable[str]) -> Scope | None:

@@ -15,6 +15,7 @@ from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import PersonRow
 from ragapp.errors import CatalogError
 from ragapp.serve.line import Line
+from ragapp.serve.line import Line
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.requests import request_id
 from ragapp.serve.signin import Tries
@@ -38,7 +39,9 @@ class House:
     metrics: Metrics
     answers: Answers
     engine: EngineCare
-    handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
+    """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
+    handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Lets the command line on this machine in; lies in a file that only the data folder's owner can read."""
     _local: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -130,11 +131,20 @@ def service(
             yield service
 
 
-@pytest.fixture
-def office(tmp_path: Path, models_dir: Path, resting_engine: VllmEngine, firm: Path) -> Iterator[Service]:
-    """The firm's service without an engine, one's own to change: for everything but answers."""
-    with RagApp(Settings(data=tmp_path / "data"), models_dir=models_dir, engine=resting_engine) as rag:
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, firm: Path) -> Path:
+    """The firm's data folder as it is on the first day, to be copied."""
+    data = tmp_path_factory.mktemp("furnished") / "data"
+    with RagApp(Settings(data=data), models_dir=models_dir) as rag:
         move_in(rag, firm)
+    return data
+
+
+@pytest.fixture
+def office(tmp_path: Path, models_dir: Path, resting_engine: VllmEngine, furnished: Path) -> Iterator[Service]:
+    """The firm's service without an engine, one's own to change: for everything but answers."""
+    shutil.copytree(furnished, tmp_path / "data")
+    with RagApp(Settings(data=tmp_path / "data"), models_dir=models_dir, engine=resting_engine) as rag:
         with running(rag, engine=False) as service:
             yield service
 

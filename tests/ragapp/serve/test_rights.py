@@ -97,7 +97,9 @@ def test_without_rights_and_with_the_wrong_ones(office: Service) -> None:
             for which, token in (("person", tokens[right]), ("token", weak[right])):
                 response = nobody.request(method, filled, headers={"authorization": f"Bearer {token}"})
                 assert response.status_code == 403, f"{method} {path} lets a {which} without {right} in"
-                assert response.json()["request_id"] == response.headers["x-request-id"]
+                own = response.headers["x-request-id"]
+                # OpenAI's clients expect a shape of their own
+                assert path.startswith("/openai/") or response.json()["request_id"] == own
         assert tried > 5
 
 
