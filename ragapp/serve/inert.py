@@ -1,0 +1,29 @@
+"""Words from documents and models as text that a Markdown or HTML viewer can't make active."""
+
+from __future__ import annotations
+
+import re
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_LINK = re.compile(r"\](?=[(\[:])")
+_SCHEME = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*):(?=//)")
+_WWW = re.compile(r"\bwww\.", re.IGNORECASE)
+_LONGEST_LINE = 300
+
+
+def inert(text: str) -> str:
+    """The text with tags, Markdown's links and pictures, and bare addresses broken up, readable still.
+
+    A picture's address is fetched as soon as it is shown, and could carry away what stands in the conversation.
+    Addresses are written as security people do: https[:]//host.
+    """
+    text = _TAG.sub("‹", text)
+    text = _LINK.sub("] ", text)
+    text = _SCHEME.sub(r"\1[:]", text)
+    return _WWW.sub("www[.]", text)
+
+
+def inert_line(text: str) -> str:
+    """A title or a path as one line, not too long."""
+    line = inert(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
