@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ragapp.cli import access, ask, backup, evaluate, ingest, jobs, models, remove, search, serve, status, sync
+from ragapp.cli import access, ask, backup, evaluate, ingest, jobs, mcp, models, remove, search, serve, status, sync
 from ragapp.cli import doctor as doctor_command
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("remove")(remove.remove)
 app.command("ask")(ask.ask)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.add_typer(evaluate.app, name="eval")
 app.command("status")(status.status)
 app.command("doctor")(doctor_command.doctor)

@@ -16,7 +16,9 @@ from ragapp.serve.answers import INTERRUPTED, Answers
 from ragapp.serve.care import EngineCare
 from ragapp.serve.house import House
 from ragapp.serve.line import Line
+from ragapp.serve.mcp import route as mcp
 from ragapp.serve.metrics import Metrics
+from ragapp.serve.oidc import Provider
 from ragapp.serve.openai import routes as openai
 from ragapp.serve.problems import answer_errors
 from ragapp.serve.requests import SMALL_BODY, AroundRequests
@@ -28,9 +30,11 @@ from ragapp.serve.routes import (
     groups,
     health,
     models,
+    oidc,
     people,
     search,
     session,
+    signin_pages,
     tokens,
     usage,
 )
@@ -41,7 +45,7 @@ _ROUTERS = tuple(
     part.router
     for part in (
         health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
-        openai,
+        openai, mcp, oidc, signin_pages,
     )
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {
@@ -65,6 +69,7 @@ def build_house(rag: RagApp) -> House:
         metrics=metrics,
         answers=Answers(rag, line, metrics, serve.leave_grace_s),
         engine=EngineCare(rag, serve.engine_restarts),
+        provider=Provider(serve.oidc) if serve.oidc.issuer and not serve.single_user else None,
     )
 
 
@@ -106,7 +111,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
     caring = asyncio.create_task(house.engine.run(), name="engine care")
     try:
-        yield
+        async with mcp.mcp_open(app):
+            yield
     finally:
         await house.answers.close(house.settings.serve.stop_grace_s)
         caring.cancel()

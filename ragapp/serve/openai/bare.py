@@ -77,16 +77,21 @@ class Reply:
             state, self._error = "failed", error
         finally:
             self.house.line.leave(self.ticket)
-            self._came.put_nowait(None)
-            if not used.completion_tokens and words:
-                used += Usage(completion_tokens=self.house.rag.engine.count_tokens(words))
-            waited_s = (taken or now()) - began
-            row = UsageRow(
-                datetime.now(UTC), self.call.person_id, "openai", frozenset(), self.house.settings.chat.model, state,
-                used.prompt_tokens, used.cached_tokens, used.completion_tokens, waited_s,
-                first - taken if first and taken else None, now() - taken if taken else 0.0,
-            )  # fmt: skip
-            await asyncio.shield(asyncio.to_thread(self._note, row))
+            try:
+                if not used.completion_tokens and words:
+                    used += Usage(completion_tokens=self.house.rag.engine.count_tokens(words))
+                waited_s = (taken or now()) - began
+                row = UsageRow(
+                    datetime.now(UTC), self.call.person_id, "openai", frozenset(), self.house.settings.chat.model,
+                    state, used.prompt_tokens, used.cached_tokens, used.completion_tokens, waited_s,
+                    first - taken if first and taken else None, now() - taken if taken else 0.0,
+                )  # fmt: skip
+                await asyncio.shield(asyncio.to_thread(self._note, row))
+            except RagappError as error:
+                # a full disk loses the record and not the reply
+                _log.error("a reply could not be counted: %s", error)
+            finally:
+                self._came.put_nowait(None)
 
     def _note(self, row: UsageRow) -> None:
         self.house.catalog.usage.note(row)

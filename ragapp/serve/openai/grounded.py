@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
@@ -13,19 +12,15 @@ from ragapp.serve.answers import AnswerEvent, Answers, Asking, LiveAnswer
 from ragapp.serve.asking import prepare
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
-from ragapp.serve.inert import inert, inert_line
 from ragapp.serve.openai.errors import BadParameter, error_body, told, unexpected
 from ragapp.serve.openai.names import scope_of
 from ragapp.serve.openai.shapes import ChatIn, Message, completion_out, usage_out
 from ragapp.serve.openai.streaming import DONE, Chunks, line
 from ragapp.serve.problems import Refused
+from ragapp.serve.readable import answer_text, ending, words_alone, written
 from ragapp.serve.shapes import LONGEST_QUESTION
 from ragapp.types import Turn
 
-_SOURCES = "Sources:"
-_NEAREST = "Documents that came near:"
-_LIST = re.compile(rf"\n\n(?:{_SOURCES}|{_NEAREST})\n(?:(?:\[\d+\]|-) [^\n]*(?:\n|\Z))+\Z")
-_MARKERS = re.compile(r" \[(?:\d+|unsupported)\]")
 _FIELDS = ("citations", "passages", "nearest", "timings")
 _EMPTY_USAGE = {"prompt_tokens": 0, "cached_tokens": 0, "completion_tokens": 0}
 
@@ -69,7 +64,7 @@ def question_and_history(messages: Sequence[Message]) -> tuple[str, tuple[Turn, 
         if message.role == "user":
             open_question = message.text
         elif message.role == "assistant" and open_question and message.text:
-            turns.append(Turn(open_question, _MARKERS.sub("", _LIST.sub("", message.text))))
+            turns.append(Turn(open_question, words_alone(message.text)))
             open_question = ""
     return messages[last].text, tuple(turns)
 
@@ -83,8 +78,7 @@ async def whole(answers: Answers, live: LiveAnswer, model: str) -> dict[str, Any
     if live.state in ("failed", "stopped"):
         status = HTTPStatus.INTERNAL_SERVER_ERROR if live.state == "failed" else HTTPStatus.CONFLICT
         raise Refused(status, str(done["detail"]))
-    text = "".join(_written(sentence, first=not at) for at, sentence in enumerate(done["sentences"]))
-    message = {"role": "assistant", "content": text + _ending(done), "refusal": None, "ragapp": _extension(done)}
+    message = {"role": "assistant", "content": answer_text(done), "refusal": None, "ragapp": _extension(done)}
     return completion_out(live.row.id, model, message, "stop", _usage(done))
 
 
@@ -96,10 +90,10 @@ async def chunks(answers: Answers, live: LiveAnswer, asked: ChatIn) -> AsyncIter
     async with aclosing(answers.follow(live)) as events:  # type: ignore[type-var]
         async for event in events:
             if event.name == "sentence":
-                yield made.delta({"content": _written(event.data, first=first)})
+                yield made.delta({"content": written(event.data, first=first)})
                 first = False
             elif event.name == "done":
-                yield made.delta({"content": _ending(event.data), "ragapp": _extension(event.data)})
+                yield made.delta({"content": ending(event.data), "ragapp": _extension(event.data)})
                 yield made.delta({}, "stop")
                 if asked.wants_usage:
                     yield made.usage(_usage(event.data))
@@ -112,26 +106,6 @@ def _failed(live: LiveAnswer, event: AnswerEvent) -> dict[str, Any]:
     if live.error:
         return told(live.error)[1]
     return error_body(HTTPStatus.CONFLICT, event.data["detail"]) if live.state == "stopped" else unexpected()
-
-
-def _written(sentence: Mapping[str, Any], *, first: bool) -> str:
-    markers = "".join(f" [{marker}]" for marker in sentence["markers"])
-    return f"{'' if first else ' '}{inert(sentence['text'])}{markers if sentence['supported'] else ' [unsupported]'}"
-
-
-def _ending(done: Mapping[str, Any]) -> str:
-    """What follows the sentences: their sources; or that there are none, and what came near."""
-    if done["state"] == "answered":
-        sources = [f"[{cited['marker']}] {_place(cited)}" for cited in done["citations"]]
-        return "\n".join(["\n", _SOURCES, *sources]) if sources else ""
-    near = list(dict.fromkeys(f"- {_place(found)}" for found in done["nearest"]))
-    return str(done["answer"]) + ("\n".join(["\n", _NEAREST, *near]) if near else "")
-
-
-def _place(found: Mapping[str, Any]) -> str:
-    title, source = inert_line(found["title"]), inert_line(found["source"])
-    page = f", page {found['page']}" if found["page"] else ""
-    return f"{title}{page}" if title == source else f"{title}{page} ({source})"
 
 
 def _extension(done: Mapping[str, Any]) -> dict[str, Any]:
