@@ -17,6 +17,7 @@ from ragapp.catalog.sessions import Sessions
 from ragapp.errors import CatalogError
 
 TOKEN_PREFIX = "rag_"  # noqa: S105 - so that a token is recognised where it leaked, and nothing more
+_DEAD_LINK = "This link was used already or is too old; ask for a new one."
 _USED_EVERY = timedelta(minutes=1)
 """How exact a token's "last used" is, so that not every request writes."""
 
@@ -103,6 +104,9 @@ class Credentials:
         secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
         with self._sessions.writing() as session:
             session.execute(delete(InviteTable).where(InviteTable.expires <= now))
+            if person_id is not None:
+                # a link that was lost on the way is void once there is another
+                session.execute(delete(InviteTable).where(InviteTable.person_id == person_id))
             if role == "admin" and person_id is None:
                 # one link to the first account: an older one that was printed is void
                 session.execute(delete(InviteTable).where(InviteTable.role == "admin", InviteTable.person_id.is_(None)))
@@ -114,6 +118,14 @@ class Credentials:
             )  # fmt: skip
         return secret
 
+    def invited(self, secret: str) -> InviteRow:
+        """What a link is good for, without using it up. Raises CatalogError where that is nothing."""
+        with self._sessions.reading() as session:
+            found = session.get(InviteTable, _hash(secret))
+            if found is None or found.expires <= datetime.now(UTC):
+                raise CatalogError(_DEAD_LINK)
+            return _invite(found)
+
     def use_invite(self, secret: str) -> InviteRow:
         """What a link is good for; afterwards it is good for nothing. Raises CatalogError where that is so now."""
         with self._sessions.writing() as session:
@@ -121,13 +133,17 @@ class Credentials:
                 delete(InviteTable).where(InviteTable.hash == _hash(secret)).returning(InviteTable)
             ).scalar()
             if found is None or found.expires <= datetime.now(UTC):
-                raise CatalogError("This link was used already or is too old; ask for a new one.")
-            return InviteRow(found.person_id, found.role, frozenset(json.loads(found.groups)), found.expires)  # type: ignore[arg-type]
+                raise CatalogError(_DEAD_LINK)
+            return _invite(found)
+
+
+def _invite(found: InviteTable) -> InviteRow:
+    return InviteRow(found.person_id, found.role, frozenset(json.loads(found.groups)), found.expires)  # type: ignore[arg-type]
 
 
 def _hash(secret: str) -> str:
     # 256 random bits can't be guessed, so that a plain hash is enough
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _token(found: TokenTable) -> TokenRow:

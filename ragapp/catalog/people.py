@@ -88,10 +88,10 @@ class People:
     def note_sign_in(self, person_id: str) -> None:
         self._update(person_id, signed_in=datetime.now(UTC))
 
-    def set_role(self, person_id: str, role: Role) -> None:
-        """Raises CatalogError where this would leave no admin."""
+    def set_role(self, person_id: str, role: Role, *, keep_one: bool = True) -> None:
+        """Raises CatalogError where this would leave no admin, unless that is meant."""
         with self._sessions.writing() as session:
-            if role != "admin":
+            if role != "admin" and keep_one:
                 _keep_one_admin(session, person_id)
             session.execute(update(PersonTable).where(PersonTable.id == person_id).values(role=role))
 

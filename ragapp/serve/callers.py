@@ -101,13 +101,13 @@ def caller_of(request: Request) -> Caller | None:
     if scheme.lower() == "bearer" and secret:
         return _by_token(house, secret.strip())
     if house.settings.serve.single_user:
-        _same_site(request, house)
+        same_site(request, house)
         return Caller(house.local_person())
     cookie = request.cookies.get(COOKIE)
     session = house.catalog.credentials.session(cookie) if cookie else None
     if session is None:
         return None
-    _same_site(request, house)
+    same_site(request, house)
     if request.method not in _SAFE and not _same(request.headers.get(CSRF_HEADER, ""), session.csrf):
         raise forbidden(f"The header {CSRF_HEADER} is missing or wrong; reload the page.")
     person = house.active(session.person_id)
@@ -129,7 +129,7 @@ def _same(given: str, kept: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), kept.encode())
 
 
-def _same_site(request: Request, house: House) -> None:
+def same_site(request: Request, house: House) -> None:
     """Another site's page must not act with the visitor's cookie, or reach a service on loopback by another name."""
     host = request.headers.get("host", "")
     if house.settings.serve.single_user and urlsplit(f"//{host}").hostname not in ("localhost", "127.0.0.1", "::1"):
@@ -150,4 +150,4 @@ def within_conversation(caller: Caller, conversation_group: str) -> Principal:
     return replace(principal, groups=principal.groups | {conversation_group})
 
 
-__all__ = ["COOKIE", "Admin", "Asker", "Caller", "Curator", "Needs", "caller_of", "not_found", "public"]
+__all__ = ["COOKIE", "Admin", "Asker", "Caller", "Curator", "Needs", "caller_of", "not_found", "public", "same_site"]

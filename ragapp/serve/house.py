@@ -15,7 +15,6 @@ from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import PersonRow
 from ragapp.errors import CatalogError
 from ragapp.serve.line import Line
-from ragapp.serve.line import Line
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.requests import request_id
 from ragapp.serve.signin import Tries
@@ -24,6 +23,7 @@ from ragapp.settings import Settings
 if TYPE_CHECKING:
     from ragapp.serve.answers import Answers
     from ragapp.serve.care import EngineCare
+    from ragapp.serve.oidc import Provider
 
 LOCAL_NAME = "local"
 """The account of single-user mode and of the command line on this machine."""
@@ -41,6 +41,8 @@ class House:
     engine: EngineCare
     embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
     """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
+    provider: Provider | None = None
+    """Where people sign in with the company's accounts, where there is one."""
     handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Lets the command line on this machine in; lies in a file that only the data folder's owner can read."""
     _local: str = ""

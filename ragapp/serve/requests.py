@@ -49,7 +49,9 @@ class AroundRequests:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message.setdefault("headers", [])
-                message["headers"] = [*message["headers"], (b"x-request-id", own.encode()), *_SAFE]
+                said = {name.lower() for name, _ in message["headers"]}
+                safe = [each for each in _SAFE if each[0] not in said]
+                message["headers"] = [*message["headers"], (b"x-request-id", own.encode()), *safe]
             await send(message)
 
         try:

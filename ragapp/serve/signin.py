@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,37 +22,53 @@ _MOST_KEPT = 10_000
 
 
 class Tries:
-    """Failed sign-ins of the last ten minutes, by name and by address."""
+    """Failed sign-ins of the last ten minutes, by name and by address. Safe to share between threads."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
+        self._sweep_at = _MOST_KEPT
+        self._lock = threading.Lock()
         self._failed: dict[str, deque[float]] = {}
 
-    def check(self, *keys: str) -> None:
-        """Raises Refused where one of these has failed too often."""
-        now = self._clock()
-        for key in keys:
-            times = self._failed.get(key, deque())
-            while times and now - times[0] > _WINDOW_S:
-                times.popleft()
-            if len(times) >= self._most:
-                wait = max(1, round(_WINDOW_S - (now - times[0])))
-                raise Refused(
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    f"Too many failed tries; wait {-(-wait // 60)} minutes, or ask an admin for a new password.",
-                    {"Retry-After": str(wait)},
-                )
+    def begin(self, *keys: str) -> None:
+        """Count a try as failed until it is known better. Raises Refused where one of these failed too often."""
+        with self._lock:
+            now = self._clock()
+            for key in keys:
+                times = self._recent(key, now)
+                if len(times) >= self._most:
+                    wait = max(1, round(_WINDOW_S - (now - times[0])))
+                    raise Refused(
+                        HTTPStatus.TOO_MANY_REQUESTS,
+                        f"Too many failed tries; wait {-(-wait // 60)} minutes, or ask an admin for a new password.",
+                        {"Retry-After": str(wait)},
+                    )
+            if len(self._failed) > self._sweep_at:
+                self._failed = {key: times for key in list(self._failed) if (times := self._recent(key, now))}
+                # so that a flood of names doesn't make every try a sweep
+                self._sweep_at = max(_MOST_KEPT, 2 * len(self._failed))
+            for key in keys:
+                self._failed.setdefault(key, deque()).append(now)
 
-    def failed(self, *keys: str) -> None:
-        if len(self._failed) > _MOST_KEPT:
-            self._failed = {key: times for key, times in self._failed.items() if self._clock() - times[-1] <= _WINDOW_S}
-        for key in keys:
-            self._failed.setdefault(key, deque()).append(self._clock())
+    def take_back(self, *keys: str) -> None:
+        """The newest try of these was none after all."""
+        with self._lock:
+            for key in keys:
+                if times := self._failed.get(key):
+                    times.pop()
 
     def passed(self, *keys: str) -> None:
-        for key in keys:
-            self._failed.pop(key, None)
+        """Forget what failed before."""
+        with self._lock:
+            for key in keys:
+                self._failed.pop(key, None)
+
+    def _recent(self, key: str, now: float) -> deque[float]:
+        times = self._failed.get(key, deque())
+        while times and now - times[0] > _WINDOW_S:
+            times.popleft()
+        return times
 
 
 @cache
@@ -67,6 +84,10 @@ def _nobodys() -> str:
     return hasher().hash("the password of nobody")
 
 
+_AT_ONCE = threading.BoundedSemaphore(2)
+"""argon2 takes 64 MiB and a core each time: a flood of passwords must not take the service's memory."""
+
+
 def hashed(password: str) -> str:
     """The hash to keep. Raises Refused for a password that is too short to be one."""
     if len(password) < SHORTEST_PASSWORD:
@@ -74,7 +95,8 @@ def hashed(password: str) -> str:
             HTTPStatus.UNPROCESSABLE_ENTITY,
             f"A password needs at least {SHORTEST_PASSWORD} characters; take a sentence.",
         )
-    return hasher().hash(password)
+    with _AT_ONCE:
+        return hasher().hash(password)
 
 
 def matches(kept: str, password: str) -> bool:
@@ -83,6 +105,7 @@ def matches(kept: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
-        return hasher().verify(kept or _nobodys(), password) and bool(kept)
+        with _AT_ONCE:
+            return hasher().verify(kept or _nobodys(), password) and bool(kept)
     except (VerificationError, InvalidHashError):
         return False

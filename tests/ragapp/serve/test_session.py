@@ -42,11 +42,11 @@ def test_tries_are_forgotten_after_ten_minutes() -> None:
     now = [0.0]
     tries = Tries(2, lambda: now[0])
     for _ in range(2):
-        tries.failed("name bob")
+        tries.begin("name bob")
     with pytest.raises(Exception, match="Too many failed tries"):
-        tries.check("name bob")
+        tries.begin("name bob")
     now[0] = 601
-    tries.check("name bob")
+    tries.begin("name bob")
 
 
 def test_what_changes_something_needs_the_sessions_token(office: Service) -> None:
