@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -135,9 +136,24 @@ def docs(request: Request) -> Response:
     for path, operations in described["paths"].items():
         for method in _METHODS:
             if operation := operations.get(method):
-                tag = (operation.get("tags") or ["other"])[0]
-                by_tag.setdefault(tag, []).append({"method": method.upper(), "path": path, **operation})
+                shown = {
+                    "call": f"{method.upper()} {path}",
+                    "description": operation.get("description", ""),
+                    "takes": list(_takes(operation, described.get("components", {}).get("schemas", {}))),
+                }
+                by_tag.setdefault((operation.get("tags") or ["other"])[0], []).append(shown)
     return page(request, "docs.html", by_tag=by_tag, version=described["info"]["version"])
+
+
+def _takes(operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
+    """(name, whether it is needed, what it is) of all that a call takes."""
+    for given in operation.get("parameters", []):
+        yield given["name"], bool(given.get("required")), given.get("description", "")
+    for kind in operation.get("requestBody", {}).get("content", {}).values():
+        schema = kind.get("schema", {})
+        schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+        for name, field in schema.get("properties", {}).items():
+            yield name, name in schema.get("required", []), field.get("description", "")
 
 
 def _join_page(
