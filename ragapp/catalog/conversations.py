@@ -111,6 +111,13 @@ class Conversations:
         with self._sessions.reading() as session:
             return tuple(_answer(found) for found in session.scalars(wanted))
 
+    def all_answers(self, person_id: str) -> tuple[AnswerRow, ...]:
+        """All that a person asked, in conversations and outside them, in order."""
+        wanted = select(AnswerTable).where(AnswerTable.person_id == person_id)
+        with self._sessions.reading() as session:
+            found = session.scalars(wanted.order_by(AnswerTable.created, AnswerTable.id))
+            return tuple(_answer(answer) for answer in found)
+
     def forget_answer(self, answer_id: str, person_id: str) -> None:
         """Take one question and its answer away."""
         with self._sessions.writing() as session:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -109,7 +109,7 @@ class People:
             session.execute(delete(PersonTable).where(PersonTable.id == person_id))
 
     def admins(self) -> int:
-        """How many active admins there are."""
+        """How many admins can sign in: the account of this machine, and one whose link is unused, can't."""
         with self._sessions.reading() as session:
             return _admins(session)
 
@@ -152,14 +152,16 @@ class People:
             session.execute(update(PersonTable).where(PersonTable.id == person_id).values(**values))
 
 
-def _admins(session: Session) -> int:
-    wanted = select(func.count()).where(PersonTable.role == "admin", PersonTable.active)
+def _admins(session: Session, besides: str = "") -> int:
+    comes_in = or_(PersonTable.password != "", PersonTable.subject.is_not(None))
+    wanted = select(func.count()).where(
+        PersonTable.role == "admin", PersonTable.active, comes_in, PersonTable.id != besides
+    )
     return session.scalar(wanted) or 0
 
 
 def _keep_one_admin(session: Session, person_id: str) -> None:
-    person = session.get(PersonTable, person_id)
-    if person and person.role == "admin" and person.active and _admins(session) == 1:
+    if _admins(session) and not _admins(session, besides=person_id):
         raise CatalogError("This is the only admin; make somebody else an admin first.")
 
 

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from ragapp.cli import access, ask, backup, evaluate, ingest, jobs, mcp, models, remove, search, serve, status, sync
+from ragapp.cli import (
+    access,
+    ask,
+    backup,
+    evaluate,
+    ingest,
+    jobs,
+    mcp,
+    models,
+    people,
+    remove,
+    search,
+    serve,
+    status,
+    sync,
+)
 from ragapp.cli import doctor as doctor_command
 
 app = typer.Typer(
@@ -21,6 +36,7 @@ app.command("ingest")(ingest.ingest)
 app.add_typer(sync.app, name="sync")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(access.app, name="access")
+app.add_typer(people.app, name="people")
 app.command("remove")(remove.remove)
 app.command("ask")(ask.ask)
 app.command("search")(search.search)

@@ -14,6 +14,7 @@ from ragapp import __version__
 from ragapp.app import RagApp
 from ragapp.serve.answers import INTERRUPTED, Answers
 from ragapp.serve.care import EngineCare
+from ragapp.serve.forgetting import keep_sweeping
 from ragapp.serve.house import House
 from ragapp.serve.line import Line
 from ragapp.serve.mcp import route as mcp
@@ -110,11 +111,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
     caring = asyncio.create_task(house.engine.run(), name="engine care")
+    sweeping = asyncio.create_task(keep_sweeping(house.rag), name="sweeping")
     try:
         async with mcp.mcp_open(app):
             yield
     finally:
         await house.answers.close(house.settings.serve.stop_grace_s)
-        caring.cancel()
-        await asyncio.gather(caring, return_exceptions=True)
+        for task in (caring, sweeping):
+            task.cancel()
+        await asyncio.gather(caring, sweeping, return_exceptions=True)
         await asyncio.to_thread(house.rag.close)

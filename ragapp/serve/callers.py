@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ class Caller:
     person: PersonRow
     scopes: frozenset[TokenScope] = _ALL
     """What the token that was used is good for; everything for a browser."""
+    until: datetime | None = None
+    """When the token that was used expires."""
     csrf: str = ""
     """What the browser's session must send back with whatever changes something."""
 
@@ -121,7 +124,7 @@ def _by_token(house: House, secret: str) -> Caller | None:
     person = house.active(token.person_id) if token else None
     if token is None or person is None:
         return None
-    return Caller(person, scopes=token.scopes)
+    return Caller(person, scopes=token.scopes, until=token.expires)
 
 
 def _same(given: str, kept: str) -> bool:

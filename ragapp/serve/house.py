@@ -45,7 +45,6 @@ class House:
     """Where people sign in with the company's accounts, where there is one."""
     handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Lets the command line on this machine in; lies in a file that only the data folder's owner can read."""
-    _local: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -71,11 +70,8 @@ class House:
     def local_person(self) -> PersonRow:
         """The person at this machine: an admin without a password, made at first use."""
         with self._lock:
-            if not self._local:
-                known = self.catalog.people.find(name=LOCAL_NAME)
-                known = known or self.catalog.people.add(LOCAL_NAME, display="This machine", role="admin")
-                self._local = known.id
-        return self.catalog.people.get(self._local)
+            known = self.catalog.people.find(name=LOCAL_NAME)
+            return known or self.catalog.people.add(LOCAL_NAME, display="This machine", role="admin")
 
     def note(self, person_id: str, action: str, what: str = "", **detail: object) -> None:
         """Into the audit, with the request's id."""

@@ -18,6 +18,7 @@ from ragapp.catalog.process import is_running, own_mark
 from ragapp.errors import RagappError
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
+from ragapp.settings import Settings
 
 NOTE = "service.json"
 """In the data folder: where the running service listens, and the secret by which its owner's commands reach it."""
@@ -66,6 +67,14 @@ def running(data: Path) -> tuple[str, str] | None:
         return (note["url"], note["secret"]) if is_running(note["mark"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def address(settings: Settings) -> str:
+    """What browsers call the service: of the one that runs, else of the one that these settings would start."""
+    if settings.serve.public_url:
+        return settings.serve.public_url.rstrip("/")
+    found = running(settings.data)
+    return found[0] if found else _url(settings.serve.host, settings.serve.port)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def add_group(request: Request, given: GroupIn, caller: Admin) -> GroupOut:
     return GroupOut(name=given.name, people=0, documents=house.catalog.access.counts().get(given.name, 0))
 
 
-@router.delete("/{name}", operation_id="remove_group", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{name:path}", operation_id="remove_group", status_code=HTTPStatus.NO_CONTENT)
 def remove_group(request: Request, name: Annotated[Name, Path()], caller: Admin) -> Response:
     """Take everybody out of a group and forget it. Documents keep its name, and nobody sees them through it."""
     house = house_of(request)

@@ -11,10 +11,13 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from ragapp.catalog.service_rows import PersonRow, Role
+from ragapp.errors import CatalogError
 from ragapp.serve.callers import Admin
-from ragapp.serve.house import House, house_of
+from ragapp.serve.entrance import base_url
+from ragapp.serve.forgetting import forget
+from ragapp.serve.house import LOCAL_NAME, House, house_of
 from ragapp.serve.naming import group_names
-from ragapp.serve.problems import not_found
+from ragapp.serve.problems import Refused, not_found
 from ragapp.serve.shapes import Id, Name, Wire
 
 router = APIRouter(prefix="/v1/people", tags=["people"])
@@ -76,6 +79,8 @@ def add_person(request: Request, given: PersonIn, caller: Admin) -> Invited:
     house = house_of(request)
     people = house.catalog.people
     groups = group_names(given.groups)
+    if given.name == LOCAL_NAME:
+        raise Refused(HTTPStatus.CONFLICT, f"{LOCAL_NAME} is the account of this machine; choose another name.")
     person = people.add(given.name, display=given.display or "", role=given.role, groups=groups)
     people.curate(person.id, given.curates)
     house.note(caller.person.id, "person.add", person.id, role=given.role, groups=sorted(groups))
@@ -94,19 +99,23 @@ def change_person(request: Request, person_id: PersonId, given: PersonChange, ca
     house = house_of(request)
     people = house.catalog.people
     _person(house, person_id)
-    if given.groups is not None:
-        people.set_groups(person_id, group_names(given.groups))
-    if given.curates is not None:
-        people.curate(person_id, given.curates)
-    if given.display is not None:
-        people.set_display(person_id, given.display)
-    if given.role is not None:
-        people.set_role(person_id, given.role)
+    groups = None if given.groups is None else group_names(given.groups)
+    # first what may be refused, so that nothing is done by half
     if given.active is not None:
         people.set_active(person_id, given.active)
         if not given.active:
             house.catalog.credentials.close_sessions(person_id)
-    house.note(caller.person.id, "person.change", person_id, **given.model_dump(exclude_none=True, mode="json"))
+    if given.role is not None:
+        people.set_role(person_id, given.role)
+    if groups is not None:
+        people.set_groups(person_id, groups)
+    if given.curates is not None:
+        people.curate(person_id, given.curates)
+    if given.display is not None:
+        people.set_display(person_id, given.display)
+    # not the name that is shown: the audit stays when the person is forgotten
+    changed = given.model_dump(exclude_none=True, exclude={"display"}, mode="json")
+    house.note(caller.person.id, "person.change", person_id, **changed)
     return person_out(people.get(person_id))
 
 
@@ -126,7 +135,8 @@ async def remove_person(request: Request, person_id: PersonId, caller: Admin) ->
     await asyncio.to_thread(_person, house, person_id)
     for live in house.answers.stop_all_of(person_id):
         await house.answers.stop(live)
-    await asyncio.to_thread(house.catalog.people.remove, person_id)
+    # what is attached to conversations and can't be deleted now goes with the next sweep; nobody sees it any more
+    await asyncio.to_thread(forget, house.rag, person_id)
     await asyncio.to_thread(house.note, caller.person.id, "person.remove", person_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -148,14 +158,15 @@ def person_out(person: PersonRow) -> PersonOut:
 
 
 def _person(house: House, person_id: str) -> PersonRow:
-    found = next((person for person in house.catalog.people.list() if person.id == person_id), None)
-    if found is None:
-        raise not_found("person")
-    return found
+    try:
+        return house.catalog.people.get(person_id)
+    except CatalogError:
+        raise not_found("person") from None
 
 
 def _invited(house: House, request: Request, person_id: str) -> Invited:
     secret = house.catalog.credentials.invite(_LINK_LASTS, person_id=person_id)
-    base = (house.settings.serve.public_url or str(request.base_url)).rstrip("/")
     person = person_out(house.catalog.people.get(person_id))
-    return Invited(person=person, link=f"{base}/join/{secret}", expires_in_s=int(_LINK_LASTS.total_seconds()))
+    return Invited(
+        person=person, link=f"{base_url(request, house)}/join/{secret}", expires_in_s=int(_LINK_LASTS.total_seconds())
+    )

@@ -59,11 +59,14 @@ def list_tokens(
 
 @router.post("", operation_id="add_token", status_code=HTTPStatus.CREATED)
 def add_token(request: Request, given: TokenIn, caller: Asker) -> NewToken:
-    """Make a token for oneself. A token can't make one that may more than itself."""
+    """Make a token for oneself. A token can't make one that may more, or lasts longer, than itself."""
     house = house_of(request)
     if not set(given.scopes) <= caller.scopes:
         raise forbidden("A token can't make one that may more than itself; sign in in the browser.")
     expires = datetime.now(UTC) + timedelta(days=given.days)
+    if caller.until is not None:
+        # else whoever finds a token could keep it alive for ever
+        expires = min(expires, caller.until)
     secret, token = house.catalog.credentials.add_token(caller.person.id, given.name, set(given.scopes), expires)
     house.note(caller.person.id, "token.add", token.id, scopes=sorted(given.scopes), days=given.days)
     return NewToken(token=token_out(token), secret=secret)
