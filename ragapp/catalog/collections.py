@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from ragapp.catalog.mapping import add_collection, visible_to
+from ragapp.catalog.mapping import add_collection, to_rows, visible_to
+from ragapp.catalog.rows import DocumentRow
 from ragapp.catalog.service_rows import CollectionRow
 from ragapp.catalog.service_tables import CollectionRuleTable
 from ragapp.catalog.sessions import Sessions
@@ -55,6 +56,21 @@ class Collections:
         with self._sessions.reading() as session:
             found = session.execute(wanted.group_by(DocumentTable.collection)).all()
             return {str(name): int(count) for name, count in found}
+
+    def newest(self, principal: Principal, most_chunks: int, limit: int) -> tuple[DocumentRow, ...]:
+        """Live documents that a principal may see and that are no longer than this, the last changed first."""
+        wanted = (
+            select(DocumentTable)
+            .where(
+                DocumentTable.state == "live",
+                DocumentTable.chunks.between(1, most_chunks),
+                DocumentTable.id.in_(visible_to(principal)),
+            )
+            .order_by(DocumentTable.changed.desc(), DocumentTable.id)
+            .limit(limit)
+        )
+        with self._sessions.reading() as session:
+            return tuple(to_rows(session, session.scalars(wanted).all()))
 
 
 def _row(name: str, rule: CollectionRuleTable | None) -> CollectionRow:

@@ -36,6 +36,7 @@ from ragapp.serve.routes import (
     search,
     session,
     signin_pages,
+    suggestions,
     tokens,
     usage,
 )
@@ -46,7 +47,7 @@ _ROUTERS = tuple(
     part.router
     for part in (
         health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
-        openai, mcp, oidc, signin_pages,
+        openai, mcp, oidc, signin_pages, suggestions,
     )
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {

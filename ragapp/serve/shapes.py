@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ragapp.catalog.service_rows import AnswerState, Door
 from ragapp.types import Answer, Citation, NearDocument, Passage, Sentence
@@ -13,6 +13,17 @@ from ragapp.types import Answer, Citation, NearDocument, Passage, Sentence
 LONGEST_QUESTION = 20_000
 """Characters; a model's context is the closer limit, and says so in tokens."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _in_utc(given: datetime) -> datetime:
+    try:
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it lies outside the calendar") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A moment in UTC; without a zone it is taken for UTC."""
 Question = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
 

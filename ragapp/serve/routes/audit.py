@@ -16,12 +16,12 @@ from pydantic import BaseModel, Field
 from ragapp.catalog.service_rows import AuditRow
 from ragapp.serve.callers import Admin
 from ragapp.serve.house import house_of
-from ragapp.serve.shapes import Id, Name
+from ragapp.serve.shapes import Id, Moment, Name
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 _COLUMNS = ("id", "at", "person_id", "person", "action", "what", "detail", "request_id")
-Since = Annotated[datetime | None, Query(description="From this moment on.")]
-Until = Annotated[datetime | None, Query(description="Before this moment.")]
+Since = Annotated[Moment | None, Query(description="From this moment on.")]
+Until = Annotated[Moment | None, Query(description="Before this moment.")]
 
 
 class AuditOut(BaseModel):

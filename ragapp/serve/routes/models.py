@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Request
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
 
 from ragapp.models.registry import card
@@ -30,6 +31,13 @@ class EngineOut(BaseModel):
     context_tokens: int
     max_parallel: int
     memory_mib: int | None = Field(description="Of the service and its engine together; for admins.")
+    tokens_per_s: float | None = Field(
+        description="Of one answer while it is written, on average since the engine started; null before the first."
+    )
+    prefix_cache_hits: float | None = Field(
+        description="Share of the prompts' tokens that were in the cache already, since the engine started."
+    )
+    kv_cache_used: float | None = Field(description="Share of the KV cache that is in use.", examples=[0.12])
 
 
 class ModelsOut(BaseModel):
@@ -58,6 +66,9 @@ def models(request: Request, caller: Asker) -> ModelsOut:
             context_tokens=settings.chat.context_tokens,
             max_parallel=settings.engine.max_parallel,
             memory_mib=_memory_mib() if caller.is_admin else None,
+            tokens_per_s=_share("vllm:inter_token_latency_seconds_count", "vllm:inter_token_latency_seconds_sum"),
+            prefix_cache_hits=_share("vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total"),
+            kv_cache_used=_figure("vllm:kv_cache_usage_perc"),
         ),
     )
 
@@ -66,6 +77,17 @@ def _model(name: str, role: Literal["chat", "embedder"]) -> ModelOut:
     known = card(name)
     licence, source = (known.licence, known.source) if known else (None, None)
     return ModelOut(name=name, role=role, licence=licence, source=source)
+
+
+def _share(of: str, whole: str) -> float | None:
+    part, total = _figure(of), _figure(whole)
+    return round(part / total, 4) if part is not None and total else None
+
+
+def _figure(name: str) -> float | None:
+    """One of vLLM's own figures, over all its engines in this process; None before there is an engine."""
+    found = [sample.value for family in REGISTRY.collect() for sample in family.samples if sample.name == name]
+    return sum(found) if found else None
 
 
 def _memory_mib() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -13,7 +12,7 @@ from ragapp.serve.asking import asker
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import house_of
 from ragapp.serve.problems import forbidden, not_found
-from ragapp.serve.shapes import Id, Name, PassageOut, Question, passage_out
+from ragapp.serve.shapes import Id, Moment, Name, PassageOut, Question, passage_out
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -31,8 +30,8 @@ def search(
     collections: Annotated[list[Name], Query(max_length=100, description="Only documents of these.")] = [],  # noqa: B006
     sources: Annotated[list[str], Query(max_length=100, description="Only these documents, by source.")] = [],  # noqa: B006
     file_types: Annotated[list[Name], Query(max_length=50, description="Only these, as in pdf or docx.")] = [],  # noqa: B006
-    since: Annotated[datetime | None, Query(description="Only documents of this date or later.")] = None,
-    until: Annotated[datetime | None, Query(description="Only documents of this date or earlier.")] = None,
+    since: Annotated[Moment | None, Query(description="Only documents of this date or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Only documents of this date or earlier.")] = None,
     limit: Annotated[int | None, Query(ge=1, le=100)] = None,
     conversation_id: Annotated[Id | None, Query(description="With the files of this conversation.")] = None,
     as_person: Annotated[Id | None, Query(description="For admins: what this person would find.")] = None,

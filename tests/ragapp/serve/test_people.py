@@ -92,6 +92,26 @@ class TestAccounts:
         (kept,) = catalog.audit.rows(person_id=bob, action="answer.ask")
         assert kept.person == ""
 
+    def test_a_change_that_is_refused_changes_nothing(self, office: Service, admin: httpx.Client) -> None:
+        own = id_of(office, "root")
+        change = {"role": "reader", "groups": ["board"], "curates": ["default"], "display": "x"}
+        assert admin.patch(f"/v1/people/{own}", json=change).status_code == 409
+        assert admin.patch(f"/v1/people/{own}", json={"active": False, "groups": ["board"]}).status_code == 409
+        now = admin.get(f"/v1/people/{own}").json()
+        assert (now["groups"], now["curates"], now["display"], now["active"]) == ([], [], "root", True)
+
+    def test_this_machines_account_is_no_admin_who_could_sign_in(self, office: Service, admin: httpx.Client) -> None:
+        """Else the command line's first hand-over would keep the link to the first account from being printed."""
+        people = office.house.catalog.people
+        assert people.admins() == 1
+        office.house.local_person()
+        assert people.admins() == 1
+        assert admin.post("/v1/people", json={"name": "local"}).status_code == 409
+        # an admin whose link is unused can't be the one who stays either
+        admin.post("/v1/people", json={"name": "zoe", "role": "admin"})
+        assert admin.delete(f"/v1/people/{id_of(office, 'root')}").status_code == 409
+        assert admin.delete(f"/v1/people/{id_of(office, 'zoe')}").status_code == 204
+
     @pytest.mark.parametrize("group", ["conversation/1", " "])
     def test_reserved_names_are_refused(self, admin: httpx.Client, group: str) -> None:
         assert admin.post("/v1/groups", json={"name": group}).status_code == 422
@@ -104,6 +124,14 @@ class TestGroups:
         assert shown == {"board": (1, 1), "everyone": (3, 2)}
         with office.client(office.token("bob")) as bob:
             assert bob.get("/v1/groups").json() == [{"name": "everyone", "people": None, "documents": None}]
+
+    @pytest.mark.parametrize("name", ["/company/board", "a/b", "R&D", "100 %", "Vorstand für Öffentliches", "?x#y"])
+    def test_names_as_providers_give_them(self, office: Service, admin: httpx.Client, name: str) -> None:
+        from urllib.parse import quote
+
+        assert admin.post("/v1/groups", json={"name": name}).status_code == 201
+        assert admin.post("/v1/groups", json={"name": name}).status_code == 409
+        assert admin.delete(f"/v1/groups/{quote(name, safe='')}").status_code == 204
 
     def test_a_group_that_goes_shows_its_documents_to_nobody(self, office: Service, admin: httpx.Client) -> None:
         with office.client(office.token("ada")) as ada:
@@ -135,6 +163,35 @@ class TestTokens:
         with office.client(office.token("root", "ask")) as weak:
             assert weak.post("/v1/tokens", json={"name": "x", "scopes": ["admin"]}).status_code == 403
             assert weak.get("/v1/people").status_code == 403
+
+    def test_it_cant_make_one_that_lasts_longer(self, office: Service) -> None:
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        secret, _ = office.house.catalog.credentials.add_token(id_of(office, "bob"), "short", ["ask"], soon)
+        with office.client(secret) as program:
+            made = program.post("/v1/tokens", json={"name": "x", "days": 366}).json()["token"]
+        assert datetime.fromisoformat(made["expires"]) == soon
+
+    @pytest.mark.parametrize("days", [0, 367, -1])
+    def test_it_lasts_a_year_at_most(self, office: Service, days: int) -> None:
+        with office.signed_in("bob") as bob:
+            assert bob.post("/v1/tokens", json={"name": "x", "days": days}).status_code == 422
+            default = bob.post("/v1/tokens", json={"name": "x"}).json()["token"]
+        lasts = datetime.fromisoformat(default["expires"]) - datetime.fromisoformat(default["created"])
+        assert round(lasts / timedelta(days=1)) == 90
+
+    def test_losing_a_group_the_account_or_the_role_holds_for_tokens(self, office: Service) -> None:
+        people = office.house.catalog.people
+        with office.client(office.token("ada")) as ada, office.client(office.token("root")) as root:
+            wanted = {"query": "Ostrava foundry", "collections": "board"}
+            assert ada.get("/v1/search", params=wanted).json()["passages"]
+            people.set_groups(id_of(office, "ada"), [])
+            assert ada.get("/v1/search", params=wanted).json()["passages"] == []
+            people.set_role(id_of(office, "ada"), "admin")
+            people.set_role(id_of(office, "root"), "reader", keep_one=False)
+            assert root.get("/v1/people").status_code == 403
+            people.set_role(id_of(office, "root"), "admin")
+            people.remove(id_of(office, "ada"))
+            assert ada.get("/v1/session").status_code == 401
 
     def test_other_peoples_are_not_there(self, office: Service) -> None:
         office.token("root")
