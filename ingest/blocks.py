@@ -46,6 +46,10 @@ class Draft:
     notes: tuple[str, ...] = ()
     titled_parts: bool = False
     """The first heading names a part, such as a sheet, and not the whole."""
+    left_out: int = 0
+    """Pages that are only a picture and were not read."""
+    by_ocr: int = 0
+    """Pages that were read by OCR."""
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ingest.ocr import check_ocr
 from ingest.origins import Entry, Origin, open_origin
 from ingest.pathrules import PathRules
 from ingest.pipeline import Order, Parts
 from ingest.plan import Plan
-from ingest.prepare import PARSED_BY
 from ingest.report import IngestReport, Watcher, merged
 from ingest.sources import listing, printable
 from ingest.sync import Retry, Task, make_plan, run_job
+from ingest.versions import current
 from ingest.watch import changes
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobRow, OriginRow
@@ -40,12 +41,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class Intake:
-    """Ingestion over one data folder. `parts` builds embedder and index when a run needs them."""
+    """Ingestion over one data folder. `parts` builds embedder and index when a run needs them; `ocr` names the
+    languages in which pictures of text are read, and is empty where they are left out."""
 
-    def __init__(self, catalog: Catalog, parts: Callable[[], Parts], data: Path) -> None:
+    def __init__(self, catalog: Catalog, parts: Callable[[], Parts], data: Path, ocr: str = "") -> None:
         self._catalog = catalog
         self._parts = parts
         self._scratch = data / "scratch"
+        self._ocr = ocr
+        self._current = current(bool(ocr))
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
@@ -66,7 +70,7 @@ class Intake:
 
         One job for each collection and source; the old versions answer until the new ones stand.
         """
-        places = sorted({(row.collection, row.origin) for row in self._catalog.stale(PARSED_BY)})
+        places = sorted({(row.collection, row.origin) for row in self._catalog.stale(self._current)})
         return merged(
             [
                 self._run("stale", "ingest --stale", {"collection": collection}, watcher, origin=origin)
@@ -76,7 +80,7 @@ class Intake:
 
     def stale(self) -> int:
         """How many documents an older parser or chunker made."""
-        return len(self._catalog.stale(PARSED_BY))
+        return len(self._catalog.stale(self._current))
 
     # synced sources
 
@@ -99,7 +103,7 @@ class Intake:
         job = self._catalog.jobs.start("sync", f"sync run {name} --dry-run", origin=name)
         try:
             with self._task_of_origin(row, remove_gone=False) as task:
-                planned = make_plan(job, task, self._catalog)
+                planned = make_plan(job, task, self._catalog, ocr=bool(self._ocr))
             actions: tuple[FileAction, ...] = ("new", "changed", "moved", "gone", "unreadable")
             files = self._catalog.jobs.files(job, actions=actions)
             return Preview(planned, tuple(file for file, _ in zip(files, range(SHOWN), strict=False)))
@@ -170,6 +174,8 @@ class Intake:
 
     def _do(self, job: JobRow, watcher: Watcher | None, retry: Retry = "", *, resumed: bool = False) -> IngestReport:
         try:
+            if self._ocr:
+                check_ocr(self._ocr)
             with self._task(job) as task:
                 return run_job(job.id, replace(task, retry=retry, resumed=resumed), self._parts(), watcher)
         except BaseException:
@@ -218,7 +224,7 @@ class Intake:
     def _originals(self, order: Order) -> Iterator[Entry]:
         """The kept originals of stale documents, under the names of their sources."""
         files = self._parts().files
-        for row in self._catalog.stale(PARSED_BY):
+        for row in self._catalog.stale(self._current):
             if (row.collection, row.origin) == (order.collection, order.origin):
                 path = files.original(row.sha256)
                 yield Entry(row.source, os.fsencode(path), row.size, row.modified, row.fingerprint)

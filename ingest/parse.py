@@ -36,18 +36,19 @@ _SECTION = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?\s")
 _TAGS = re.compile(rb"<[^>]*>")
 
 
-def parse(path: Path, *, name: str | None = None, max_text_bytes: int) -> Extracted:
+def parse(path: Path, *, name: str | None = None, max_text_bytes: int, ocr: str = "") -> Extracted:
     """The text, elements, words and facts of one file, by its content first and its name second.
 
     `name` is what the file is called where `path` is only where it lies; `max_text_bytes` bounds the UTF-8 size of
-    the extracted text. Raises Unreadable with the reason; OSError where the file can't be opened.
+    the extracted text; `ocr` names the languages in which tesseract reads pages that are only a picture ("eng+deu"),
+    and they are left out where it is empty. Raises Unreadable with the reason; OSError where the file can't be opened.
     """
     shown = name or path.name
     with _opened(path) as file:
         kind, notes = _kind(file, shown)
         if kind in formats.ARCHIVES:
             raise Unreadable(f"is a {kind} archive, which holds no text of its own")
-        draft = _read(kind, file, max_text_bytes)
+        draft = _read(kind, file, max_text_bytes, ocr)
     draft = replace(draft, notes=(*notes, *draft.notes))
     return _extracted(draft, shown, max_text_bytes)
 
@@ -117,13 +118,13 @@ def _not_what_it_says(promised: str, head: bytes) -> str:
     return f"is not {promised.upper()}, although it is named so"
 
 
-def _read(kind: str, file: BinaryIO, limit: int) -> Draft:
+def _read(kind: str, file: BinaryIO, limit: int, ocr: str) -> Draft:
     """The draft of one file; whatever a format's library trips over becomes a reason."""
     file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _READERS[kind](file, limit)
+            return _pdf(file, limit, ocr) if kind == "pdf" else _READERS[kind](file, limit)
     except Unreadable:
         raise
     except MemoryError:
@@ -164,6 +165,8 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
         language=language_of(text),
         notes=draft.notes,
         titled=bool(own_title),
+        left_out=draft.left_out,
+        by_ocr=draft.by_ocr,
     )
 
 
@@ -336,10 +339,10 @@ def _msg(file: BinaryIO, limit: int) -> Draft:
     return read_msg(file)
 
 
-def _pdf(file: BinaryIO, limit: int) -> Draft:
+def _pdf(file: BinaryIO, limit: int, ocr: str = "") -> Draft:
     from ingest.pdf import read_pdf
 
-    return read_pdf(file, limit)
+    return read_pdf(file, limit, ocr)
 
 
 _READERS: dict[str, Callable[[BinaryIO, int], Draft]] = {

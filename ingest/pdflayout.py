@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -208,6 +208,11 @@ def _keeps_hyphen(before: str, after: str, vocabulary: Counter[str]) -> bool:
     if not after[:1].islower() or not before[-1:].isalpha():
         return True
     return len(first) > 3 and len(second) > 3 and vocabulary[first] > 0 and vocabulary[second] > 0
+
+
+def hidden_block(lines: list[Line], page: int) -> Block:
+    """The words of a page that its reader doesn't see, as one block."""
+    return replace(_block("text", lines, page, Style(0.0, 0.0, (), Counter())), hidden=True)
 
 
 def _code(lines: list[Line], page: int) -> Block:

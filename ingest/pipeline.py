@@ -22,6 +22,9 @@ from ragapp.settings import IngestSettings
 
 __all__ = ["Order", "Parts", "run_files"]
 
+_OCR_S_PER_MIB = 100.0
+"""A MiB of scanned pages are 20 of them, packed well, and a page takes up to 5 s."""
+
 
 def run_files(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tally) -> None:
     """Take in files, a stream of any length; those that fail are rows in the tally and in the catalog.
@@ -41,7 +44,7 @@ def _limits(settings: IngestSettings) -> FenceLimits:
         workers=settings.workers or max(2, (os.cpu_count() or 2) // 2),
         memory_mib=settings.worker_memory_mib,
         timeout_s=settings.file_timeout_s,
-        timeout_s_per_mib=settings.file_timeout_s_per_mib,
+        timeout_s_per_mib=settings.file_timeout_s_per_mib + (_OCR_S_PER_MIB if settings.ocr else 0.0),
     )
 
 

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import PurePath
 
 from ingest.origins import Entry, NotListed
-from ingest.prepare import PARSED_BY
 from ingest.report import Failure
+from ingest.versions import current
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow, FileAction, JobFile
 from ragapp.types import document_id
@@ -62,13 +62,14 @@ def plan(
     digest: Digest | None = None,
     again: str = "",
     renew: bool = False,
+    ocr: bool = False,
 ) -> Plan:
     """Note in the job what is to be done with each file of `listing`; nothing else is touched.
 
     `groups` is who may see what the listing says nothing about; None leaves known documents as they are. With `origin`,
     the name of a synced source, its documents that are not listed are planned as gone, or moved where a new file has
     their content. `again` is the command that removes them although they are many. With `renew`, documents that
-    an older parser made count as changed.
+    an older parser made count as changed; with `ocr`, those too of which pages were left out that it could read.
     """
     seen = _Seen()
     files = _files(listing, seen)
@@ -76,7 +77,10 @@ def plan(
         known = catalog.known(document_id(collection, file.source) for file in page)
         catalog.jobs.plan(
             job_id,
-            [_judged(file, known.get(document_id(collection, file.source)), groups, origin, renew) for file in page],
+            [
+                _judged(file, known.get(document_id(collection, file.source)), groups, origin, renew, current(ocr))
+                for file in page
+            ],
         )
     if origin:
         _plan_gone(job_id, catalog, origin, seen)
@@ -99,25 +103,30 @@ def _files(listing: Iterable[Entry | NotListed], seen: _Seen) -> Iterator[JobFil
 
 
 def _judged(
-    file: JobFile, known: DocumentRow | None, groups: frozenset[str] | None, origin: str, renew: bool
+    file: JobFile,
+    known: DocumentRow | None,
+    groups: frozenset[str] | None,
+    origin: str,
+    renew: bool,
+    versions: frozenset[str],
 ) -> JobFile:
     if file.action == "unreadable" or known is None:
         return file
     same = bool(file.fingerprint) and file.fingerprint == known.fingerprint
-    if known.reason and same and not known.passing and known.parser_version in ("", PARSED_BY):
+    if known.reason and same and not known.passing and known.parser_version in ("", *versions):
         return replace(file, action="unreadable", state="failed", outcome="failed", reason=known.reason)
     if known.state != "live":
         return file
     shown_to = file.groups or groups
     settled = known.groups == shown_to or shown_to is None
-    if same and settled and not known.reason and known.origin == origin and not (renew and is_stale(known)):
+    if same and settled and not known.reason and known.origin == origin and not (renew and is_stale(known, versions)):
         return replace(file, action="unchanged", state="done", outcome="unchanged")
     return replace(file, action="changed")
 
 
-def is_stale(row: DocumentRow) -> bool:
-    """Whether another version of the parser or chunker made what is in."""
-    return row.state == "live" and row.parser_version != PARSED_BY
+def is_stale(row: DocumentRow, versions: frozenset[str]) -> bool:
+    """Whether something else than these versions of parser and chunker made what is in."""
+    return row.state == "live" and row.parser_version not in versions
 
 
 def _plan_gone(job_id: int, catalog: Catalog, origin: str, seen: _Seen) -> None:

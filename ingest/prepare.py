@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ingest.chunk import CHUNKER_VERSION
 from ingest.containers import ContainerLimits, Member
 from ingest.fence import Fence
-from ingest.parse import PARSER_VERSION
+from ingest.ocr import NeedsOcr
 from ingest.reading import Piece, ReadFile, ReadOrder, read_file
 from ingest.report import Failure, Tally
 from ingest.sources import FoundFile
 from ingest.spool import unspool
+from ingest.versions import WITHOUT_PICTURES, current, parsed_by
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
 from ragapp.catalog.rows import DocumentRow
@@ -35,8 +35,6 @@ from ragapp.types import EVERYONE, document_id
 
 AHEAD = 64
 """Prepared documents that may wait for the embedder, enough to fill its windows; their pieces wait on disk."""
-PARSED_BY = f"{PARSER_VERSION}.{CHUNKER_VERSION}"
-"""What a document's row says made it, where parser and chunker are as they are now."""
 MEMBER = "!/"
 """Between a container's source and the name of what lies in it."""
 
@@ -214,6 +212,8 @@ def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
         # whoever stopped the run killed the reader: the file is not to blame
         if not run.stopped.is_set():
             _failed(file, run, str(error), passing=True)
+    except NeedsOcr as error:
+        _failed(file, run, str(error), parser_version=parsed_by(WITHOUT_PICTURES))
     except Unreadable as error:
         _failed(file, run, str(error))
     except OSError as error:
@@ -271,6 +271,7 @@ def _read_order(file: FoundFile, sha256: str, into: Path, spooled: Path, run: Ru
         spooled,
         file.limits or ContainerLimits(),
         file.depth,
+        parts.settings.read_pictures_in,
     )
 
 
@@ -316,11 +317,15 @@ def _member_file(
 def _stays(known: DocumentRow, file: FoundFile, run: Run) -> bool:
     """Whether a document stays as it is: its bytes are the same, and nobody asked to read them anew."""
     order = run.order
-    if known.state != "live" or order.again or (order.renew_stale and known.parser_version != PARSED_BY):
+    if known.state != "live" or order.again or (order.renew_stale and _is_stale(known, run)):
         return False
     if file.fingerprint and file.fingerprint == known.fingerprint and not known.reason:
         return True
     return known.sha256 == sha256_of(file.path)
+
+
+def _is_stale(known: DocumentRow, run: Run) -> bool:
+    return known.parser_version not in current(run.parts.settings.ocr)
 
 
 def _leave(known: DocumentRow, file: FoundFile, run: Run) -> None:
@@ -338,12 +343,12 @@ def _leave(known: DocumentRow, file: FoundFile, run: Run) -> None:
         if row.state == "failed":
             run.tally.file_done(row.source, "failed", row.reason, passing=row.passing)
         else:
-            if row.parser_version != PARSED_BY:
+            if _is_stale(row, run):
                 run.tally.stale()
             run.tally.file_done(row.source, "unchanged")
 
 
-def _failed(file: FoundFile, run: Run, reason: str, *, passing: bool = False) -> None:
+def _failed(file: FoundFile, run: Run, reason: str, *, passing: bool = False, parser_version: str = "") -> None:
     run.parts.catalog.record_failure(
         run.order.collection,
         file.source,
@@ -352,5 +357,6 @@ def _failed(file: FoundFile, run: Run, reason: str, *, passing: bool = False) ->
         origin=run.order.origin,
         fingerprint=file.fingerprint,
         container=file.container,
+        parser_version=parser_version,
     )
     run.tally.file_done(file.source, "failed", reason, passing=passing)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from ingest.chunk import chunk
 from ingest.containers import ContainerLimits, Opened, holds_files, holds_only_files, open_container
-from ingest.parse import PARSER_VERSION, kind_of, parse, title_of_name
+from ingest.parse import kind_of, parse, title_of_name
 from ingest.report import Failure
 from ingest.spool import spool
+from ingest.versions import WHOLE, text_version, text_versions
 from ragapp.catalog.files import DocumentFiles
 from ragapp.embed.tokencount import TokenCounter
 from ragapp.errors import Unreadable
@@ -38,6 +39,8 @@ class ReadOrder:
     """A file that isn't there yet, for its chunks."""
     limits: ContainerLimits
     depth: int
+    ocr: str = ""
+    """The languages in which pictures of text are read; empty where they are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class ReadFile:
     dated: datetime | None = None
     language: str | None = None
     opened: Opened | None = None
+    version: str = WHOLE
+    """Under which its text is kept."""
 
 
 def read_file(order: ReadOrder) -> ReadFile:
@@ -75,7 +80,7 @@ def read_file(order: ReadOrder) -> ReadFile:
             raise Unreadable("holds no files")
         return ReadFile(title_of_name(order.name), opened=opened)
     try:
-        extracted = _extracted(original, order)
+        extracted, version = _extracted(original, order)
     except Unreadable:
         if opened and opened.members:
             return ReadFile(title_of_name(order.name), opened=opened)
@@ -92,6 +97,7 @@ def read_file(order: ReadOrder) -> ReadFile:
         extracted.dated,
         extracted.language,
         opened,
+        version,
     )
 
 
@@ -107,20 +113,25 @@ def _opened(original: Path, kind: str, order: ReadOrder) -> Opened | None:
         return Opened((), (), (Failure("", f"what it holds was not opened: it {error}"),))
 
 
-def _extracted(original: Path, order: ReadOrder) -> Extracted:
-    """The text as the parser makes it now, from the bytes that were kept.
+def _extracted(original: Path, order: ReadOrder) -> tuple[Extracted, str]:
+    """The text as the parser makes it now, from the bytes that were kept, and the version it is kept under.
 
     Equal bytes have one kept text, which others' citations may point into: it is never written over. The title is the
     file's own where the document gives itself none.
     """
-    known = order.files.extracted(order.sha256, PARSER_VERSION)
-    if known is not None and known.titled is not None:
-        return known if known.titled else replace(known, title=title_of_name(order.name))
-    extracted = parse(original, name=order.name, max_text_bytes=order.max_text_bytes)
-    if known is not None:
-        return replace(known, title=extracted.title)
-    order.files.keep_extracted(order.sha256, PARSER_VERSION, extracted)
-    return extracted
+    untitled: dict[str, Extracted] = {}
+    for version in text_versions(bool(order.ocr)):
+        if (known := order.files.extracted(order.sha256, version)) is None:
+            continue
+        if known.titled is not None:
+            return known if known.titled else replace(known, title=title_of_name(order.name)), version
+        untitled[version] = known
+    extracted = parse(original, name=order.name, max_text_bytes=order.max_text_bytes, ocr=order.ocr)
+    version = text_version(extracted)
+    if version in untitled:
+        return replace(untitled[version], title=extracted.title), version
+    order.files.keep_extracted(order.sha256, version, extracted)
+    return extracted, version
 
 
 @lru_cache(maxsize=2)

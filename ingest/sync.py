@@ -70,7 +70,11 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
     state: JobState = "failed"
     withheld = ""
     try:
-        planned = (plan_retry if task.retry else make_plan)(job_id, task, parts.catalog)
+        planned = (
+            plan_retry(job_id, task, parts.catalog)
+            if task.retry
+            else make_plan(job_id, task, parts.catalog, ocr=parts.settings.ocr)
+        )
         _note_plan(job_id, planned, parts, tally)
         order = replace(task.order, stop=ledger.stop, again=bool(task.retry))
         _take_in(job_id, task, order, parts, tally, ledger)
@@ -99,7 +103,7 @@ def _ended_well(job_id: int, catalog: Catalog) -> bool:
     return not before or before[0].state == "finished"
 
 
-def make_plan(job_id: int, task: Task, catalog: Catalog) -> Plan:
+def make_plan(job_id: int, task: Task, catalog: Catalog, *, ocr: bool) -> Plan:
     """What the job would do, in its rows; nothing else is touched."""
     catalog.jobs.forget(job_id, states=("planned",))
     return plan(
@@ -112,6 +116,7 @@ def make_plan(job_id: int, task: Task, catalog: Catalog) -> Plan:
         digest=task.digest,
         again=task.again,
         renew=task.order.renew_stale,
+        ocr=ocr,
     )
 
 

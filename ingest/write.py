@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from ingest.prepare import PARSED_BY, Prepared, Run
+from ingest.prepare import Prepared, Run
 from ingest.reading import Piece
 from ingest.sources import FoundFile
+from ingest.versions import parsed_by
 from ragapp.catalog.rows import DocumentRow
 from ragapp.index.base import Point, SparseVector, Vector
 from ragapp.index.schema import payload, text_hash
@@ -100,7 +101,7 @@ def _row(document: Prepared, run: Run) -> DocumentRow:
         chunks=read.chunks,
         groups=document.groups,
         parser="ragapp",
-        parser_version=PARSED_BY,
+        parser_version=parsed_by(read.version),
         modified=document.file.modified,
         dated=read.dated,
         language=read.language,

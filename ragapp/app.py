@@ -334,7 +334,7 @@ class RagApp:
         def parts() -> Parts:
             return Parts(self.catalog, self.index, self.files, self.embedder, self._bm25, self.settings.ingest)
 
-        return Intake(self.catalog, parts, self.settings.data)
+        return Intake(self.catalog, parts, self.settings.data, self.settings.ingest.read_pictures_in)
 
     def _build_access(self) -> Access:
         from ingest.access import Access

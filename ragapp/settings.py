@@ -93,12 +93,25 @@ class IngestSettings(_Part):
     chunk_tokens: int = Field(224, ge=32, description="Longest chunk with its heading path, in the embedder's tokens.")
     max_file_mib: int = Field(512, ge=1, description="Larger files are reported, not read.")
     max_text_mib: int = Field(64, ge=1, description="Files with more extracted text than this are reported, not kept.")
+    ocr: bool = Field(
+        False, description="Read pages of PDFs that hold only a picture by the program tesseract, 1 to 5 s a page."
+    )
+    ocr_languages: str = Field(
+        "eng",
+        pattern=r"^[A-Za-z0-9_/]+(\+[A-Za-z0-9_/]+)*$",
+        description="The languages that tesseract looks for, such as eng+deu; each is a package of its own.",
+    )
     workers: int | None = Field(
         None, ge=1, description="Files that are read at the same time; half the cores, at least two, when empty."
     )
     worker_memory_mib: int = Field(4096, ge=512, description="A file whose reading needs more memory is reported.")
     file_timeout_s: float = Field(300, gt=0, description="A file whose reading takes longer is reported, in seconds.")
     file_timeout_s_per_mib: float = Field(20, ge=0, description="Seconds that a file gets on top for each MiB it has.")
+
+    @property
+    def read_pictures_in(self) -> str:
+        """The languages in which pictures of text are read; empty where they are left out."""
+        return self.ocr_languages if self.ocr else ""
 
 
 class RetrieveSettings(_Part):

@@ -91,6 +91,10 @@ class Extracted:
     """What was left out on purpose and why, such as "2 pages hold only a picture"."""
     titled: bool | None = None
     """Whether the title is the document's own and not made of its file's name; None where nobody noted it."""
+    left_out: int = 0
+    """Pages that are only a picture and were not read."""
+    by_ocr: int = 0
+    """Pages that were read by OCR."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ lets through may reach a reader.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, case, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -169,11 +169,11 @@ class Catalog:
         with self._session() as session:
             return session.scalar(wanted) or 0
 
-    def stale(self, parser_version: str) -> tuple[DocumentRow, ...]:
-        """Live documents that another version of the parser or chunker made."""
+    def stale(self, current: Collection[str]) -> tuple[DocumentRow, ...]:
+        """Live documents that something else than the current versions of parser and chunker made."""
         wanted = (
             select(DocumentTable)
-            .where(DocumentTable.state == "live", DocumentTable.parser_version != parser_version)
+            .where(DocumentTable.state == "live", DocumentTable.parser_version.not_in(current))
             .order_by(DocumentTable.collection, DocumentTable.source)
         )
         with self._session() as session:
@@ -288,10 +288,12 @@ class Catalog:
         origin: str = "",
         fingerprint: str = "",
         container: str = "",
+        parser_version: str = "",
     ) -> None:
         """Note why the newest version of a file is not in. A version that is live stays live.
 
-        `passing`: whether the reason may pass by itself.
+        `passing`: whether the reason may pass by itself; `parser_version`: what could not read it, where another one
+        could.
         """
         now = datetime.now(UTC)
         key = document_id(collection, source)
@@ -299,7 +301,16 @@ class Catalog:
             noted = session.execute(
                 update(DocumentTable)
                 .where(DocumentTable.id == key)
-                .values(reason=reason, passing=passing, origin=origin, fingerprint=fingerprint, container=container)
+                .values(
+                    reason=reason,
+                    passing=passing,
+                    origin=origin,
+                    fingerprint=fingerprint,
+                    container=container,
+                    parser_version=case(
+                        (DocumentTable.state == "live", DocumentTable.parser_version), else_=parser_version
+                    ),
+                )
             )
             if noted.rowcount:  # type: ignore[attr-defined]
                 return
@@ -309,6 +320,7 @@ class Catalog:
             row = DocumentRow(
                 key, collection, source, 0, "", 0, Path(source).name, file_type, 0, frozenset(), state="failed",
                 passing=passing, origin=origin, fingerprint=fingerprint, container=container,
+                parser_version=parser_version,
             )  # fmt: skip
             session.add(to_table(replace(row, reason=reason, added=now, changed=now)))
 

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from reportlab.lib import pdfencrypt
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Table
 
 from ingest.parse import parse
-from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
 Read = Callable[..., Extracted]
@@ -138,29 +136,11 @@ def test_two_columns_drawn_line_by_line_are_read_one_after_the_other(read: Read)
     assert order == sorted(order)
 
 
-def test_a_password_is_named(read: Read) -> None:
-    content = drawn(lambda c: c.drawString(72, 700, "secret"), encrypt=pdfencrypt.StandardEncryption("pw", canPrint=0))
-    with pytest.raises(Unreadable, match="encrypted with a password"):
-        read("a.pdf", content)
-
-
 def test_a_name_that_is_no_utf8(read: Read) -> None:
     assert (
         read(os.fsdecode(b"a\xff.pdf"), drawn(lambda canvas: canvas.drawString(72, 700, "Some text."))).text
         == "Some text."
     )
-
-
-def test_pages_without_text_are_counted_and_a_pdf_without_any_is_refused(read: Read) -> None:
-    def draw(canvas: Canvas) -> None:
-        canvas.drawString(72, 700, "Some text.")
-        canvas.showPage()
-        canvas.rect(10, 10, 100, 100)
-        canvas.showPage()
-
-    assert read("a.pdf", drawn(draw)).notes == ("1 of 2 pages hold no text (scanned pictures?)",)
-    with pytest.raises(Unreadable, match="OCR"):
-        read("b.pdf", drawn(lambda canvas: canvas.rect(10, 10, 100, 100)))
 
 
 def test_real_papers_in_columns_keep_their_order_and_join_divided_words(real_documents: Path) -> None:

@@ -144,9 +144,11 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, firm: 
 def office(tmp_path: Path, models_dir: Path, resting_engine: VllmEngine, furnished: Path) -> Iterator[Service]:
     """The firm's service without an engine, one's own to change: for everything but answers."""
     shutil.copytree(furnished, tmp_path / "data")
-    with RagApp(Settings(data=tmp_path / "data"), models_dir=models_dir, engine=resting_engine) as rag:
-        with running(rag, engine=False) as service:
-            yield service
+    with (
+        RagApp(Settings(data=tmp_path / "data"), models_dir=models_dir, engine=resting_engine) as rag,
+        running(rag, engine=False) as service,
+    ):
+        yield service
 
 
 @pytest.fixture
