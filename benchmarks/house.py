@@ -33,9 +33,9 @@ class House:
     intake: Intake
 
     def search(self, query: str) -> tuple[Passage, ...]:
-        """Passages that everyone may see."""
-        parts = self.parts
-        retrieval = Retrieval(parts.index, parts.catalog, parts.dense, parts.bm25, RetrieveSettings())
+        """Passages that everyone may see; of so many candidates that equal scores are not cut apart."""
+        parts, settings = self.parts, RetrieveSettings(candidates=1000)
+        retrieval = Retrieval(parts.index, parts.catalog, parts.dense, parts.bm25, settings)
         return retrieval.search(query, LOCAL).passages
 
 

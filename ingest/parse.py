@@ -21,7 +21,7 @@ from ingest.zipfiles import counted, open_zip, overlaps
 from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Changes with anything that changes the text, spans or titles made of the same bytes."""
 _HEAD = 1 << 16
 _MARKUP_FACTOR = 4

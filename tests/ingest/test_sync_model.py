@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,33 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from benchmarks.wordhash import WordHashEmbedder
+from ingest import access as accesses
+from ingest import pipeline
+from ingest.access import Access
 from ingest.intake import Intake
 from ingest.pipeline import Parts
 from ragapp.access import scope
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles
+from ragapp.catalog.groups import GroupChanges
+from ragapp.catalog.removals import Removals
 from ragapp.catalog.rows import OriginRow
 from ragapp.embed.sparse import Bm25
 from ragapp.index import edge
 from ragapp.index.edge import EdgeIndex, open_edge
+from ragapp.index.follow import follow
 from ragapp.index.schema import BM25, DENSE
 from ragapp.retrieve.hybrid import Retrieval
 from ragapp.settings import EmbedderSettings, IngestSettings, RetrieveSettings
-from ragapp.types import EVERYONE, Principal
+from ragapp.types import EVERYONE, Principal, document_id
 
 GROUPS = ("sales", "legal")
 NAMES = ("a.md", "b.md", "c.txt", "deep/d.md", "deep/e.txt")
+BOXES = ("box.zip", "deep/box.zip")
+MEMBERS = ("x.md", "in/y.txt", "inner.zip!/z.md")
+"""What an archive may hold; the last lies in an archive of its own."""
+SETS_OF_GROUPS = st.sampled_from([{EVERYONE}, {"sales"}, {"legal"}, set(GROUPS)]).map(frozenset)
+SOME_WORDS = st.deferred(lambda: st.lists(st.sampled_from(WORDS), min_size=1, max_size=4))
 WORDS = ("heron", "basalt", "clover", "dynamo", "ember", "fjord")
 EVERYBODY = (
     Principal("nobody"),
@@ -49,6 +60,10 @@ STEPS = (
     (Catalog, "commit_document"),
     (Catalog, "remove"),
     (Catalog, "set_groups"),
+    (GroupChanges, "change"),
+    (GroupChanges, "settle"),
+    (Removals, "take_away"),
+    (Removals, "settle"),
     (DocumentFiles, "keep_original"),
     (DocumentFiles, "keep_extracted"),
 )
@@ -84,7 +99,7 @@ def dying_at(step: int) -> Iterator[None]:
 
 
 class Share(RuleBasedStateMachine):
-    """A synced folder, its files, and who may see them."""
+    """A synced folder, its files, what lies in them, and who may see them."""
 
     embedder: WordHashEmbedder
 
@@ -93,9 +108,8 @@ class Share(RuleBasedStateMachine):
         self.room = Path(tempfile.mkdtemp(prefix="ragapp-model-"))
         self.docs = self.room / "docs"
         self.docs.mkdir()
-        self.files: dict[str, str] = {}
-        self.shown_to: dict[str, frozenset[str]] = {}
-        """Groups of documents, where somebody set them by hand."""
+        self.files: dict[str, dict[str, str]] = {}
+        """By file its text under "", or the texts of its members."""
         self.clean = False
         self.open()
         self.intake.add(OriginRow("share", str(self.docs), groups=frozenset({EVERYONE})))
@@ -104,8 +118,10 @@ class Share(RuleBasedStateMachine):
         catalog = Catalog.open(self.room / "data")
         index = open_edge(self.room / "data", "model", self.embedder.dimensions)
         files = DocumentFiles(self.room / "data")
+        follow(catalog, index, files)  # as RagApp does when it opens its index
         self.parts = Parts(catalog, index, files, self.embedder, Bm25(), IngestSettings())
         self.intake = Intake(catalog, lambda: self.parts, self.room / "data")
+        self.access = Access(catalog, lambda: follow(catalog, index, files))
 
     def close(self) -> None:
         self.parts.index.close()
@@ -118,37 +134,50 @@ class Share(RuleBasedStateMachine):
 
     # what people do
 
-    @rule(name=st.sampled_from(NAMES), words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=4))
+    @rule(name=st.sampled_from(NAMES), words=SOME_WORDS)
     def write(self, name: str, words: list[str]) -> None:
-        path = self.docs / name
-        path.parent.mkdir(exist_ok=True)
-        text = f"# {words[0]}\n\nThe {' '.join(words)} of {name}.\n"
-        path.write_text(text)
-        self.files[name] = text
+        text = _text(words, name)
+        self._at(name).write_text(text)
+        self.files[name] = {"": text}
         self.clean = False
 
-    @rule(name=st.sampled_from(NAMES))
+    @rule(name=st.sampled_from(BOXES), held=st.dictionaries(st.sampled_from(MEMBERS), SOME_WORDS, min_size=1))
+    def pack(self, name: str, held: dict[str, list[str]]) -> None:
+        """An archive comes, or gains, loses and changes members."""
+        texts = {member: _text(words, member) for member, words in held.items()}
+        _zip(self._at(name), texts)
+        self.files[name] = texts
+        self.clean = False
+
+    @rule(name=st.sampled_from((*NAMES, *BOXES)))
     def delete(self, name: str) -> None:
         if self.files.pop(name, None) is not None:
             (self.docs / name).unlink()
-            self.shown_to.pop(name, None)
             self.clean = False
 
-    @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
+    @rule(old=st.sampled_from((*NAMES, *BOXES)), new=st.sampled_from((*NAMES, *BOXES)))
     def move(self, old: str, new: str) -> None:
         if old in self.files and new not in self.files and Path(old).suffix == Path(new).suffix:
-            (self.docs / new).parent.mkdir(exist_ok=True)
-            (self.docs / old).rename(self.docs / new)
+            (self.docs / old).rename(self._at(new))
             self.files[new] = self.files.pop(old)
-            self.shown_to.pop(old, None)
             self.clean = False
 
-    @rule(groups=st.sampled_from([{EVERYONE}, {"sales"}, {"legal"}, set(GROUPS)]).map(frozenset))
-    def show_to(self, groups: frozenset[str]) -> None:
-        """The groups of the whole source; they hold from the next run on for documents that have others."""
-        row = self.parts.catalog.origins.get("share")
-        self.parts.catalog.origins.update(replace(row, groups=groups))
-        self.clean = False
+    @rule(groups=SETS_OF_GROUPS)
+    def show_source_to(self, groups: frozenset[str]) -> None:
+        self.access.set("share", groups, new_group=True)
+
+    @rule(groups=SETS_OF_GROUPS)
+    def show_folder_to(self, groups: frozenset[str]) -> None:
+        self.access.set("share", groups, path="deep/", new_group=True)
+
+    @rule(name=st.sampled_from((*NAMES, *BOXES)), groups=SETS_OF_GROUPS)
+    def show_document_to(self, name: str, groups: frozenset[str]) -> None:
+        if self.parts.catalog.by_source("default", str(self.docs / name)):
+            self.access.set(str(self.docs / name), groups, new_group=True)
+
+    @rule(groups=SETS_OF_GROUPS, path=st.sampled_from(("", "deep/")), step=st.integers(1, 8))
+    def show_to_and_die(self, groups: frozenset[str], path: str, step: int) -> None:
+        self._die(step, lambda: self.access.set("share", groups, path=path, new_group=True))
 
     @rule()
     def run(self) -> None:
@@ -156,16 +185,26 @@ class Share(RuleBasedStateMachine):
         assert not report.failed
         self.clean = True
 
-    @rule(step=st.integers(1, 25))
+    @rule(step=st.integers(1, 40))
     def run_and_die(self, step: int) -> None:
+        self.clean = self._die(step, lambda: self.intake.sync("share", remove_gone=True))
+
+    def _die(self, step: int, work: Callable[[], object]) -> bool:
+        """Whether it was done before it died."""
         try:
             with dying_at(step):
-                self.intake.sync("share", remove_gone=True)
-            self.clean = True
+                work()
+            done = True
         except Crashed:
-            self.clean = False
+            done = False
         self.close()
         self.open()
+        return done
+
+    def _at(self, name: str) -> Path:
+        path = self.docs / name
+        path.parent.mkdir(exist_ok=True)
+        return path
 
     # what must hold
 
@@ -195,21 +234,51 @@ class Share(RuleBasedStateMachine):
         if not getattr(self, "clean", False):
             return
         catalog, index = self.parts.catalog, self.parts.index
-        groups = catalog.origins.get("share").groups
         live = {Path(row.source).relative_to(self.docs).as_posix(): row for row in catalog.documents(state="live")}
-        assert live.keys() == self.files.keys()
+        texts = self._documents()
+        assert live.keys() == texts.keys()
         assert index.count() == sum(row.chunks for row in live.values())
         for name, row in live.items():
+            groups = self._shown_to(name.partition("!/")[0])
             assert row.groups == groups
-            everything = scope(Principal("auditor", groups))
-            chunks = index.chunks(row.id, row.revision, range(row.chunks), everything)
-            said = " ".join(hit.payload["text"] for hit in chunks)
-            assert f"of {self._written_as(name)}." in said
+            outer = name.rpartition("!/")[0]
+            assert row.container == (document_id("default", str(self.docs / outer)) if outer else "")
+            chunks = index.chunks(row.id, row.revision, range(row.chunks), scope(Principal("auditor", groups)))
+            assert len(chunks) == row.chunks == (1 if texts[name] else 0)
+            assert all(hit.payload["text"] in texts[name] for hit in chunks)
             assert all(set(hit.payload["groups"]) == groups for hit in chunks)
 
-    def _written_as(self, name: str) -> str:
-        """The name that the file's text gives, which stays when the file is moved."""
-        return self.files[name].rsplit(" of ", 1)[1].removesuffix(".\n")
+    def _documents(self) -> dict[str, str]:
+        """By source the text of each document that should be in; archives have none."""
+        found: dict[str, str] = {}
+        for name, texts in self.files.items():
+            for member, text in texts.items():
+                parts = [name, *member.split("!/")] if member else [name]
+                found |= {"!/".join(parts[:end]): "" for end in range(1, len(parts))}
+                found["!/".join(parts)] = text
+        return found
+
+    def _shown_to(self, name: str) -> frozenset[str]:
+        """By the source's rules, the last of which counts, and its own groups."""
+        origin = self.parts.catalog.origins.get("share")
+        meant = [groups for pattern, groups in origin.rules if name == pattern[1:] or name.startswith(pattern)]
+        return meant[-1] if meant else origin.groups
+
+
+def _text(words: list[str], name: str) -> str:
+    return f"# {words[0]}\n\nThe {' '.join(words)} of {name}.\n"
+
+
+def _zip(path: Path, texts: dict[str, str]) -> None:
+    """An archive of these texts; what lies in "inner.zip" lies in an archive of its own."""
+    inner = {name.partition("!/")[2]: text for name, text in texts.items() if "!/" in name}
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "w") as archive:
+        for name, text in texts.items():
+            if "!/" not in name:
+                archive.writestr(name, text)
+        if inner:
+            _zip(Path(folder) / "inner.zip", inner)
+            archive.write(Path(folder) / "inner.zip", "inner.zip")
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +288,7 @@ def machine(embedder_folder: Path) -> type[Share]:
 
 
 FEW = settings(
-    max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
 
@@ -253,4 +322,18 @@ class TestItBites:
     ) -> None:
         monkeypatch.setattr(Catalog, "confirm", lambda self, revisions, principal: set(revisions))
         with pytest.raises((AssertionError, KeyError)):
+            run_state_machine_as_test(machine, settings=MANY)
+
+    def test_where_members_do_not_follow_their_container(
+        self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(accesses, "with_members", lambda catalog, rows: tuple(rows))
+        with pytest.raises(AssertionError):
+            run_state_machine_as_test(machine, settings=MANY)
+
+    def test_where_members_stay_that_their_container_lost(
+        self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline, "_remove_lost_members", lambda run: None)
+        with pytest.raises(AssertionError):
             run_state_machine_as_test(machine, settings=MANY)
