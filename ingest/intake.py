@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from ingest.ocr import check_ocr
 from ingest.origins import Entry, Origin, open_origin
 from ingest.pathrules import PathRules
 from ingest.pipeline import Order, Parts
-from ingest.plan import Plan
+from ingest.plan import Plan, is_stale
 from ingest.report import IngestReport, Watcher, merged
 from ingest.sources import listing, printable
 from ingest.sync import Retry, Task, make_plan, run_job
+from ingest.uploads import Upload, clear, listed
 from ingest.versions import current
 from ingest.watch import changes
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobRow, OriginRow
+from ragapp.catalog.rows import DocumentRow, FileAction, JobFile, JobKind, JobRow, OriginRow
 from ragapp.catalog.scratch import scratch_folder
 from ragapp.errors import CatalogError, RagappError, SettingsError, Unreadable
 
@@ -34,6 +35,20 @@ class Preview:
     plan: Plan
     files: tuple[JobFile, ...]
     """All but the unchanged ones, at most `SHOWN`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a job is to do."""
+
+    kind: JobKind
+    command: str
+    request: Mapping[str, Any]
+    origin: str = ""
+
+    def check(self) -> None:
+        """Raises Unreadable for a path that isn't there, which is no job."""
+        _exist(self.request.get("paths", ()))
 
 
 SHOWN = 10_000
@@ -57,13 +72,7 @@ class Intake:
         self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None, watcher: Watcher | None = None
     ) -> IngestReport:
         """Take in files and folders of this machine; nothing is removed."""
-        request = {
-            "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
-            "collection": collection,
-            "groups": None if groups is None else sorted(groups),
-        }
-        command = "ingest " + " ".join(printable(path) for path in paths)
-        return self._run("ingest", command, request, watcher)
+        return self._run(_of_paths(paths, collection, groups), watcher)
 
     def renew_stale(self, watcher: Watcher | None = None) -> IngestReport:
         """Make documents anew that an older parser or chunker made, from the originals that were kept.
@@ -73,10 +82,14 @@ class Intake:
         places = sorted({(row.collection, row.origin) for row in self._catalog.stale(self._current)})
         return merged(
             [
-                self._run("stale", "ingest --stale", {"collection": collection}, watcher, origin=origin)
+                self._run(Asked("stale", "ingest --stale", {"collection": collection}, origin), watcher)
                 for collection, origin in places
             ]
         )
+
+    def is_stale(self, row: DocumentRow) -> bool:
+        """Whether an older parser or chunker made what is in of a document."""
+        return is_stale(row, self._current)
 
     def stale(self) -> int:
         """How many documents an older parser or chunker made."""
@@ -95,12 +108,12 @@ class Intake:
         """Bring what is in in line with a source: new, changed, moved and gone files."""
         self._catalog.origins.get(name)
         with self._alone(name):
-            return self._run("sync", f"sync run {name}", {"remove_gone": remove_gone}, watcher, origin=name)
+            return self._run(_of_origin(name, remove_gone), watcher)
 
     def preview(self, name: str) -> Preview:
         """What `sync` would do; nothing is done."""
         row = self._catalog.origins.get(name)
-        job = self._catalog.jobs.start("sync", f"sync run {name} --dry-run", origin=name)
+        job = self._catalog.jobs.start("sync", f"sync run {name} --dry-run", {"dry_run": True}, name)
         try:
             with self._task_of_origin(row, remove_gone=False) as task:
                 planned = make_plan(job, task, self._catalog, ocr=bool(self._ocr))
@@ -161,36 +174,103 @@ class Intake:
         job = self._catalog.jobs.take_up(job_id)
         return self._do(job, watcher, retry="all" if failed else "passing", resumed=True)
 
-    def _run(
-        self, kind: JobKind, command: str, request: Mapping[str, Any], watcher: Watcher | None, origin: str = ""
-    ) -> IngestReport:
-        if kind == "ingest":
-            # a path that isn't there is no job
-            _exist(request["paths"])
-        job_id = self._catalog.jobs.start(kind, command, request, origin)
+    # jobs that wait for their turn: noted by whoever asks, done by the service's one worker
+
+    def note_paths(self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None) -> int:
+        """`ingest` as a waiting job; returns its id."""
+        return self._note(_of_paths(paths, collection, groups))
+
+    def note_uploads(self, uploads: Sequence[Upload], collection: str, groups: frozenset[str] | None) -> int:
+        """Taking in what was sent, as a waiting job; returns its id."""
+        request = {
+            "uploads": [(upload.source, str(upload.path)) for upload in uploads],
+            "collection": collection,
+            "groups": None if groups is None else sorted(groups),
+        }
+        more = f" and {len(uploads) - 1} more" if len(uploads) > 1 else ""
+        return self._note(Asked("ingest", f"upload {printable(uploads[0].source)}{more}", request))
+
+    def note_sync(self, name: str, *, remove_gone: bool = False) -> int:
+        """`sync` as a waiting job; returns its id."""
+        self._catalog.origins.get(name)
+        return self._note(_of_origin(name, remove_gone))
+
+    def note_stale(self) -> list[int]:
+        """`renew_stale` as waiting jobs; returns their ids."""
+        places = sorted({(row.collection, row.origin) for row in self._catalog.stale(self._current)})
+        return [self._note(Asked("stale", "ingest --stale", {"collection": at}, origin)) for at, origin in places]
+
+    def do(
+        self,
+        job_id: int,
+        watcher: Watcher | None = None,
+        *,
+        retry: Retry = "",
+        resumed: bool = False,
+        stop: Callable[[], bool] | None = None,
+        give_way: Callable[[], None] | None = None,
+    ) -> IngestReport | None:
+        """Do a waiting job; None where it was cancelled meanwhile. `stop` and `give_way`: see Task and Order."""
+        job = self._catalog.jobs.begin(job_id)
+        if job is None:
+            return None
+        with self._alone(job.origin) if job.kind == "sync" else nullcontext():
+            return self._do(job, watcher, retry, resumed=resumed, stop=stop, give_way=give_way)
+
+    def _note(self, asked: Asked) -> int:
+        asked.check()
+        return self._catalog.jobs.start(asked.kind, asked.command, asked.request, asked.origin, waiting=True)
+
+    def _run(self, asked: Asked, watcher: Watcher | None) -> IngestReport:
+        asked.check()
+        job_id = self._catalog.jobs.start(asked.kind, asked.command, asked.request, asked.origin)
         job = self._catalog.jobs.job(job_id)
         assert job is not None
         return self._do(job, watcher)
 
-    def _do(self, job: JobRow, watcher: Watcher | None, retry: Retry = "", *, resumed: bool = False) -> IngestReport:
+    def _do(
+        self,
+        job: JobRow,
+        watcher: Watcher | None,
+        retry: Retry = "",
+        *,
+        resumed: bool = False,
+        stop: Callable[[], bool] | None = None,
+        give_way: Callable[[], None] | None = None,
+    ) -> IngestReport:
         try:
             if self._ocr:
                 check_ocr(self._ocr)
             with self._task(job) as task:
-                return run_job(job.id, replace(task, retry=retry, resumed=resumed), self._parts(), watcher)
-        except BaseException:
-            self._catalog.jobs.give_up(job.id)
+                polite = replace(task.order, give_way=give_way)
+                whole = replace(task, order=polite, retry=retry, resumed=resumed, stop=stop)
+                report = run_job(job.id, whole, self._parts(), watcher)
+        except RagappError as error:
+            self._catalog.jobs.give_up(job.id, str(error))
             raise
+        except BaseException as error:
+            self._catalog.jobs.give_up(job.id, f"It failed unexpectedly ({type(error).__name__}); the log says why.")
+            raise
+        ended = self._catalog.jobs.job(job.id)
+        if "uploads" in job.request and ended and ended.state == "finished":
+            clear(job.request["uploads"])
+        return report
 
     @contextmanager
     def _task(self, job: JobRow) -> Iterator[Task]:
         asked = job.request
+        if asked.get("dry_run"):
+            raise CatalogError(f"Job {job.id} was only a look at {job.origin}; there is nothing to go on with.")
         if job.kind == "sync":
             with self._task_of_origin(self._catalog.origins.get(job.origin), bool(asked.get("remove_gone"))) as task:
                 yield task
         elif job.kind == "stale":
             order = Order(str(asked["collection"]), None, origin=job.origin, renew_stale=True)
             yield Task(lambda: self._originals(order), order)
+        elif "uploads" in asked:
+            groups = asked["groups"]
+            order = Order(str(asked["collection"]), None if groups is None else frozenset(groups))
+            yield Task(lambda: listed(asked["uploads"]), order, named_by_source=True)
         elif "paths" in asked:
             groups = asked["groups"]
             order = Order(str(asked["collection"]), None if groups is None else frozenset(groups))
@@ -241,6 +321,19 @@ class Intake:
         finally:
             with self._lock:
                 self._running.discard(name)
+
+
+def _of_paths(paths: Sequence[Path], collection: str, groups: frozenset[str] | None) -> Asked:
+    request = {
+        "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
+        "collection": collection,
+        "groups": None if groups is None else sorted(groups),
+    }
+    return Asked("ingest", "ingest " + " ".join(printable(path) for path in paths), request)
+
+
+def _of_origin(name: str, remove_gone: bool) -> Asked:
+    return Asked("sync", f"sync run {name}", {"remove_gone": remove_gone}, name)
 
 
 def _exist(paths: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from ragapp.catalog.jobs import Jobs
 
@@ -14,9 +15,11 @@ _MANY = 200
 class Ledger:
     """The recorder of one job. Told from any thread; a crash loses the last second, which is done again."""
 
-    def __init__(self, jobs: Jobs, job_id: int) -> None:
+    def __init__(self, jobs: Jobs, job_id: int, also: Callable[[], bool] | None = None) -> None:
+        """`also`: somebody else who may stop the run, asked each time."""
         self._jobs = jobs
         self._job_id = job_id
+        self._also = also
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[str, str, str, bool]] = {}
         self._wrote = time.monotonic()
@@ -36,6 +39,10 @@ class Ledger:
             self._write()
 
     def stop(self) -> bool:
+        """Whether the run is to end early."""
+        return self.cancelled() or bool(self._also and self._also())
+
+    def cancelled(self) -> bool:
         """Whether somebody asked the job to stop; asks the catalog at most once a second."""
         with self._lock:
             if not self._cancelled and time.monotonic() - self._asked >= _EVERY_S:

@@ -65,7 +65,9 @@ class Order:
     again: bool = False
     """Read files again though they are unchanged: something in them failed."""
     stop: Callable[[], bool] | None = None
-    """Asked between files; what was begun is brought to its end."""
+    """Asked between files and between windows of chunks; what was not committed until then is left undone."""
+    give_way: Callable[[], None] | None = None
+    """Called before each window of chunks is embedded; returns when this run may take the machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,10 @@ class Task:
     """Instead of planning anew, take what failed: "passing" for reasons that may pass, "all" for all."""
     resumed: bool = False
     """The job began before, and ended badly or too early."""
+    named_by_source: bool = False
+    """The files lie under names that aren't theirs."""
+    stop: Callable[[], bool] | None = None
+    """Whether the process wants to end; what is not done then can be taken up again."""
 
 
 def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = None) -> IngestReport:
@@ -65,7 +69,7 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
     until then stays done, and `ragapp jobs resume` goes on.
     """
     began = time.monotonic()
-    ledger = Ledger(parts.catalog.jobs, job_id)
+    ledger = Ledger(parts.catalog.jobs, job_id, task.stop)
     tally = Tally(watcher, recorder=ledger)
     state: JobState = "failed"
     withheld = ""
@@ -85,8 +89,11 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
             # at the end, since vectors that were computed in vain the last time are of use to this one
             collect_leftovers(parts)
         follow(parts.catalog, parts.index, parts.files)
-        parts.index.optimize()
-        state = "cancelled" if ledger.stop() else "finished"
+        if not ledger.stop():
+            if task.order.give_way:
+                task.order.give_way()
+            parts.index.optimize()
+        state = "cancelled" if ledger.cancelled() else "interrupted" if ledger.stop() else "finished"
     except KeyboardInterrupt:
         state = "interrupted"
         raise
@@ -203,7 +210,7 @@ def _found_file(file: JobFile, task: Task, catalog: Catalog) -> FoundFile:
     return FoundFile(
         path,
         file.source,
-        name=path.name,
+        name=PurePath(file.source).name if task.named_by_source else path.name,
         fingerprint=file.fingerprint,
         groups=file.groups,
         replaces=file.replaces,

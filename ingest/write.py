@@ -31,11 +31,16 @@ def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
 
     def write_out() -> None:
         if window:
+            if run.order.give_way:
+                run.order.give_way()
             _write(window, run)
             window.clear()
         _commit(complete, run)
 
     for document in coming:
+        if run.order.stop and run.order.stop():
+            # what is in the index of documents that were not committed goes with the leftovers of the next run
+            break
         if document is None:
             if len(window) >= FEW:
                 write_out()
@@ -44,6 +49,8 @@ def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
             window.append((document, piece))
             if len(window) == WINDOW:
                 write_out()
+                if run.order.stop and run.order.stop():
+                    return
         complete.append(document)
     write_out()
 

@@ -21,6 +21,7 @@ from ragapp.catalog.credentials import Credentials
 from ragapp.catalog.database import in_words, sqlite_engine
 from ragapp.catalog.groups import GroupChanges, groups_to_keep
 from ragapp.catalog.jobs import Jobs
+from ragapp.catalog.listing import Listing, note_revision
 from ragapp.catalog.lookup import Lookup
 from ragapp.catalog.mapping import add_collection, replace_groups, to_rows, to_table, visible_to
 from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date, copy_database
@@ -60,6 +61,7 @@ class Catalog:
         self.access = GroupChanges(self._sessions)
         self.removals = Removals(self._sessions)
         self.lookup = Lookup(self._sessions)
+        self.listing = Listing(self._sessions)
         self.people = People(self._sessions)
         self.credentials = Credentials(self._sessions)
         self.conversations = Conversations(self._sessions)
@@ -276,6 +278,7 @@ class Catalog:
                 _remove(session, replaces)
             session.merge(to_table(kept))
             replace_groups(session, row.id, kept.groups)
+            note_revision(session, kept)
         return kept
 
     def record_failure(

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete, func, or_, select, update
 
-from ragapp.catalog.service_rows import AnswerRow, AnswerState, ConversationRow, Door, FeedbackRow
+from ragapp.catalog.service_rows import AnswerRow, AnswerState, AttachmentRow, ConversationRow, Door, FeedbackRow
 from ragapp.catalog.service_tables import AnswerTable, AttachmentTable, ConversationTable, FeedbackTable
 from ragapp.catalog.sessions import Sessions
+from ragapp.catalog.tables import DocumentTable
 
 _UNFINISHED = ("queued", "running")
 
@@ -184,9 +185,22 @@ class Conversations:
 
     # files of one conversation
 
-    def attach(self, conversation_id: str, document_id: str, expires: datetime) -> None:
+    def attach(self, conversation_id: str, document_id: str, name: str, expires: datetime) -> None:
+        """Note that a document belongs to a conversation, before it is taken in."""
         with self._sessions.writing() as session:
-            session.merge(AttachmentTable(document_id=document_id, conversation_id=conversation_id, expires=expires))
+            session.merge(
+                AttachmentTable(document_id=document_id, conversation_id=conversation_id, name=name, expires=expires)
+            )
+
+    def attached(self, conversation_id: str) -> tuple[AttachmentRow, ...]:
+        """The files of a conversation by name, taken in already or not."""
+        wanted = (
+            select(AttachmentTable)
+            .where(AttachmentTable.conversation_id == conversation_id)
+            .order_by(AttachmentTable.name)
+        )
+        with self._sessions.reading() as session:
+            return tuple(AttachmentRow(file.document_id, file.name, file.expires) for file in session.scalars(wanted))
 
     def attachments(self, conversation_id: str) -> tuple[str, ...]:
         """Ids of the documents that belong to a conversation."""
@@ -199,6 +213,16 @@ class Conversations:
         living = select(ConversationTable.id)
         wanted = select(AttachmentTable.document_id).where(
             or_(AttachmentTable.expires <= now, AttachmentTable.conversation_id.not_in(living))
+        )
+        with self._sessions.reading() as session:
+            return tuple(session.scalars(wanted))
+
+    def loose(self, collections_of_conversations: str) -> tuple[str, ...]:
+        """Documents in collections whose names begin so that belong to no conversation: it went while they came in."""
+        wanted = select(DocumentTable.id).where(
+            DocumentTable.collection.startswith(collections_of_conversations, autoescape=True),
+            DocumentTable.container == "",
+            DocumentTable.id.not_in(select(AttachmentTable.document_id)),
         )
         with self._sessions.reading() as session:
             return tuple(session.scalars(wanted))

@@ -27,8 +27,16 @@ class Jobs:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def start(self, kind: JobKind, command: str, request: Mapping[str, Any] | None = None, origin: str = "") -> int:
-        """Note that a job began; returns its id."""
+    def start(
+        self,
+        kind: JobKind,
+        command: str,
+        request: Mapping[str, Any] | None = None,
+        origin: str = "",
+        *,
+        waiting: bool = False,
+    ) -> int:
+        """Note that a job began, or that it waits for its turn; returns its id."""
         job = JobTable(
             kind=kind,
             command=command,
@@ -36,8 +44,9 @@ class Jobs:
             origin=origin,
             process=own_mark(),
             started=datetime.now(UTC),
-            state="running",
+            state="waiting" if waiting else "running",
             seconds=0.0,
+            reason="",
             **dict.fromkeys(_COUNTS, 0),
         )
         with self._sessions.writing() as session:
@@ -45,15 +54,41 @@ class Jobs:
             session.flush()
             return job.id
 
-    def take_up(self, job_id: int) -> JobRow:
-        """Make an ended job this process's own again. Raises CatalogError for one that runs, or was never there."""
+    def begin(self, job_id: int) -> JobRow | None:
+        """A waiting job's turn has come; None where somebody cancelled it meanwhile."""
+        with self._sessions.writing() as session:
+            job = session.get(JobTable, job_id)
+            if job is None or job.state != "waiting":
+                return None
+            job.process, job.state, job.started = own_mark(), "running", datetime.now(UTC)
+            return to_job_row(job)
+
+    def put_back(self, job_id: int) -> None:
+        """A job that this process can't bring to its end goes on with the next one that looks for such."""
+        with self._sessions.writing() as session:
+            session.execute(
+                update(JobTable)
+                .where(JobTable.id == job_id, JobTable.state != "cancelled")
+                .values(state="waiting", process=own_mark(), ended=None)
+            )
+
+    def orphans(self) -> tuple[int, ...]:
+        """Jobs that ran or waited when their process ended without a word, oldest first."""
+        wanted = select(JobTable).where(JobTable.state.in_(("waiting", "running"))).order_by(JobTable.id)
+        with self._sessions.reading() as session:
+            return tuple(job.id for job in session.scalars(wanted) if to_job_row(job).state == "interrupted")
+
+    def take_up(self, job_id: int, *, waiting: bool = False) -> JobRow:
+        """Make an ended job this process's own again, to run or to wait for its turn. Raises CatalogError for one that
+        runs, or was never there."""
         with self._sessions.writing() as session:
             job = session.get(JobTable, job_id)
             if job is None:
                 raise CatalogError(f"There is no job {job_id}; `ragapp jobs list` shows the jobs there are.")
-            if to_job_row(job).state == "running":
-                raise CatalogError(f"Job {job_id} is running already; `ragapp jobs cancel {job_id}` stops it.")
-            job.process, job.state, job.ended = own_mark(), "running", None
+            if (state := to_job_row(job).state) in ("waiting", "running"):
+                raise CatalogError(f"Job {job_id} is {state} already; `ragapp jobs cancel {job_id}` stops it.")
+            job.process, job.state, job.ended = own_mark(), "waiting" if waiting else "running", None
+            job.reason = ""
             return to_job_row(job)
 
     def finish(self, job_id: int, report: JobReport, state: JobState) -> None:
@@ -78,13 +113,13 @@ class Jobs:
                 delete(JobFileTable).where(JobFileTable.job_id == job_id, JobFileTable.action == "unchanged")
             )
 
-    def give_up(self, job_id: int) -> None:
-        """A job that ended before it could say how has failed."""
+    def give_up(self, job_id: int, reason: str = "") -> None:
+        """A job that ended before it could say how has failed; one that failed gets its reason."""
         with self._sessions.writing() as session:
             session.execute(
                 update(JobTable)
-                .where(JobTable.id == job_id, JobTable.state == "running")
-                .values(state="failed", ended=datetime.now(UTC))
+                .where(JobTable.id == job_id, JobTable.state.in_(("running", "failed")))
+                .values(state="failed", ended=datetime.now(UTC), reason=reason)
             )
 
     def discard(self, job_id: int) -> None:
@@ -113,7 +148,8 @@ class Jobs:
             if job is None:
                 raise CatalogError(f"There is no job {job_id}; `ragapp jobs list` shows the jobs there are.")
             state = to_job_row(job).state
-            if state in ("running", "interrupted"):
+            if state in ("waiting", "running", "interrupted"):
+                job.ended = None if state == "running" else datetime.now(UTC)
                 job.state = "cancelled"
             return state
 

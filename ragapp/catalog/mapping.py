@@ -59,7 +59,7 @@ def to_rows(session: Session, found: Sequence[DocumentTable]) -> list[DocumentRo
 
 def to_job_row(job: JobTable) -> JobRow:
     state: JobState = job.state  # type: ignore[assignment]
-    if state == "running" and not is_running(job.process):
+    if state in ("waiting", "running") and not is_running(job.process):
         state = "interrupted"
     return JobRow(
         job.id,
@@ -77,6 +77,7 @@ def to_job_row(job: JobTable) -> JobRow:
         job.failed,
         job.chunks,
         job.seconds,
+        job.reason,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 DocumentState = Literal["live", "failed"]
-JobState = Literal["running", "finished", "failed", "interrupted", "cancelled"]
+JobState = Literal["waiting", "running", "finished", "failed", "interrupted", "cancelled"]
 JobKind = Literal["ingest", "sync", "stale", "retry"]
 FileAction = Literal["new", "changed", "moved", "gone", "unchanged", "unreadable"]
 FileState = Literal["planned", "done", "failed"]
@@ -77,6 +77,8 @@ class JobRow:
     failed: int
     chunks: int
     seconds: float
+    reason: str = ""
+    """Why it failed as a whole, in one sentence; empty where it didn't."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,15 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentRow:
+    """A file of one conversation."""
+
+    document_id: str
+    name: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionRow:
     """A collection and who sees what is put into it; None where nobody has said so yet."""
 

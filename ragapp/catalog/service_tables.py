@@ -155,6 +155,7 @@ class AttachmentTable(Table):
 
     document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(String(36), index=True)
+    name: Mapped[str] = mapped_column(default="", server_default="")
     expires: Mapped[datetime] = mapped_column(index=True)
 
 

@@ -116,6 +116,7 @@ class JobTable(Table):
     failed: Mapped[int]
     chunks: Mapped[int]
     seconds: Mapped[float]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class JobFileTable(Table):
@@ -189,6 +190,20 @@ class EarlierBytesTable(Table):
 
     document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class DocumentRevisionTable(Table):
+    """The bytes and the parser of a revision that is or was live, so that what cites it can be shown."""
+
+    __tablename__ = "document_revisions"
+
+    document_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    parser_version: Mapped[str] = mapped_column(String(32))
+    file_type: Mapped[str] = mapped_column(String(32))
 
 
 class RemovalTable(Table):

@@ -14,6 +14,7 @@ from ragapp import __version__
 from ragapp.app import RagApp
 from ragapp.serve.answers import INTERRUPTED, Answers
 from ragapp.serve.care import EngineCare
+from ragapp.serve.drawing import Drawing
 from ragapp.serve.forgetting import keep_sweeping
 from ragapp.serve.house import House
 from ragapp.serve.line import Line
@@ -25,29 +26,36 @@ from ragapp.serve.problems import answer_errors
 from ragapp.serve.requests import SMALL_BODY, AroundRequests
 from ragapp.serve.routes import (
     answers,
+    attachments,
     audit,
+    collections,
     conversations,
+    documents,
     feedback,
     groups,
     health,
+    jobs,
     models,
     oidc,
     people,
+    reading,
     search,
     session,
     signin_pages,
+    sources,
     suggestions,
     tokens,
     usage,
 )
 from ragapp.serve.shapes import Problem
 from ragapp.serve.signin import Tries
+from ragapp.serve.work import Work
 
 _ROUTERS = tuple(
     part.router
     for part in (
         health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
-        openai, mcp, oidc, signin_pages, suggestions,
+        documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
     )
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {
@@ -71,6 +79,8 @@ def build_house(rag: RagApp) -> House:
         metrics=metrics,
         answers=Answers(rag, line, metrics, serve.leave_grace_s),
         engine=EngineCare(rag, serve.engine_restarts),
+        work=Work(rag, lambda: line.waiting + line.running > 0),
+        drawing=Drawing(),
         provider=Provider(serve.oidc) if serve.oidc.issuer and not serve.single_user else None,
     )
 
@@ -111,6 +121,7 @@ def build_app(house: House) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
+    await asyncio.to_thread(house.work.start)
     caring = asyncio.create_task(house.engine.run(), name="engine care")
     sweeping = asyncio.create_task(keep_sweeping(house.rag), name="sweeping")
     try:
@@ -121,4 +132,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in (caring, sweeping):
             task.cancel()
         await asyncio.gather(caring, sweeping, return_exceptions=True)
+        await asyncio.to_thread(house.work.close)
+        house.drawing.close()
         await asyncio.to_thread(house.rag.close)

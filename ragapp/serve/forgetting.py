@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ingest.uploads import clear_old
 from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, PersonRow
 from ragapp.errors import RagappError
+from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.serve.withheld import readable
 
 _log = logging.getLogger(__name__)
@@ -34,10 +36,11 @@ def sweep(rag: RagApp, now: datetime | None = None) -> Swept:
     days = rag.settings.serve.retention_days
     answers = rag.catalog.conversations.forget_before(now - timedelta(days=days)) if days else 0
     due = rag.catalog.conversations.expired_attachments(now)
-    known = rag.catalog.known(due)
+    known = rag.catalog.known([*due, *rag.catalog.conversations.loose(OF_CONVERSATIONS)])
     if known:
         rag.remove(rag.plan_removal(*known))
     rag.catalog.conversations.detach(due)
+    clear_old(rag.settings.data / "uploads", now.timestamp())
     if answers:
         rag.catalog.scrub()
     return Swept(answers, len(known))

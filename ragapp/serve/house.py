@@ -23,7 +23,9 @@ from ragapp.settings import Settings
 if TYPE_CHECKING:
     from ragapp.serve.answers import Answers
     from ragapp.serve.care import EngineCare
+    from ragapp.serve.drawing import Drawing
     from ragapp.serve.oidc import Provider
+    from ragapp.serve.work import Work
 
 LOCAL_NAME = "local"
 """The account of single-user mode and of the command line on this machine."""
@@ -39,6 +41,8 @@ class House:
     metrics: Metrics
     answers: Answers
     engine: EngineCare
+    work: Work
+    drawing: Drawing
     embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
     """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
     provider: Provider | None = None

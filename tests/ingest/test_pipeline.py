@@ -254,7 +254,8 @@ class TestALongDocument:
     ) -> None:
         """The disk runs full in the middle of it: what came before it answers, and nothing of it does."""
         monkeypatch.setattr("ingest.write.WINDOW", 16)
-        house = House(tmp_path / "data", embedder, chunk_tokens=48)
+        # one reader, so that the long one comes last
+        house = House(tmp_path / "data", embedder, chunk_tokens=48, workers=1)
         (docs / "zz_long.md").write_text(long_document(20))
         upserts = 0
         real = EdgeIndex.upsert

@@ -132,7 +132,7 @@ class TestTheirData:
         run("ingest", documents)
         (own,) = catalog.documents(collection=f"conversation/{conversation.id}")
         others = len(catalog.documents())
-        catalog.conversations.attach(conversation.id, own.id, datetime.now(UTC) + timedelta(hours=1))
+        catalog.conversations.attach(conversation.id, own.id, own.source, datetime.now(UTC) + timedelta(hours=1))
         assert run("people", "export", "ada").json["conversations"][0]["files"] == [own.source]
         assert run("people", "forget", "ada", "--yes", "--json").json["left"] == ""
         assert catalog.document(own.id) is None

@@ -38,9 +38,9 @@ def test_attached_files_go_with_their_time_or_their_conversation(office: Service
     kept, dropped = (catalog.conversations.start(bob, title) for title in ("kept", "dropped"))
     first, second, third = catalog.documents()
     now = datetime.now(UTC)
-    catalog.conversations.attach(kept.id, first.id, now + timedelta(hours=1))
-    catalog.conversations.attach(kept.id, second.id, now + timedelta(hours=3))
-    catalog.conversations.attach(dropped.id, third.id, now + timedelta(hours=3))
+    catalog.conversations.attach(kept.id, first.id, first.source, now + timedelta(hours=1))
+    catalog.conversations.attach(kept.id, second.id, second.source, now + timedelta(hours=3))
+    catalog.conversations.attach(dropped.id, third.id, third.source, now + timedelta(hours=3))
     assert sweep(office.house.rag, now).files == 0
     with office.signed_in("bob") as browser:
         assert browser.delete(f"/v1/conversations/{dropped.id}").status_code == 204
@@ -53,7 +53,7 @@ def test_removing_a_person_takes_their_files_at_once(office: Service) -> None:
     catalog, bob = office.house.catalog, person_id(office, "bob")
     conversation = catalog.conversations.start(bob, "x")
     (document, *_) = catalog.documents()
-    catalog.conversations.attach(conversation.id, document.id, datetime.now(UTC) + timedelta(hours=1))
+    catalog.conversations.attach(conversation.id, document.id, document.source, datetime.now(UTC) + timedelta(hours=1))
     with office.client(office.token("root")) as root:
         assert root.delete(f"/v1/people/{bob}").status_code == 204
     assert catalog.document(document.id) is None

@@ -1,0 +1,159 @@
+"""The service's one worker: jobs wait in the catalog, are done one after the other, and survive the service."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ingest.report import Outcome
+from ingest.sync import Retry
+from ragapp.app import RagApp
+from ragapp.catalog.rows import JobRow
+from ragapp.errors import RagappError
+
+_log = logging.getLogger(__name__)
+_LONGEST_WAIT_S = 10.0
+"""How long questions may hold up one window of chunks: under a line that never empties, ingestion still goes on."""
+_LOOK_S = 0.05
+_LAST_S = 20.0
+"""How long a window that is being embedded may take when the service stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job is."""
+
+    files_done: int
+    files_total: int | None
+    pages: int
+    chunks: int
+    failed: int
+    bytes_done: int
+    bytes_total: int
+    left_s: float | None
+    """None while it can't be told."""
+    now: tuple[str, ...]
+    """What is being read."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The watcher of the running job. Told from several threads."""
+
+    began: float = field(default_factory=time.monotonic)
+    total: int | None = None
+    total_bytes: int = 0
+    files: int = 0
+    bytes: int = 0
+    pages: int = 0
+    chunks: int = 0
+    failed: int = 0
+    _reading: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def found(self, files: int, bytes: int = 0) -> None:
+        with self._lock:
+            self.total, self.total_bytes, self.began = files, bytes, time.monotonic()
+
+    def started(self, source: str, size: int) -> None:
+        with self._lock:
+            self._reading[source] = size
+
+    def read(self, pages: int) -> None:
+        with self._lock:
+            self.pages += pages
+
+    def file_done(self, source: str, outcome: Outcome, reason: str = "") -> None:
+        with self._lock:
+            size = self._reading.pop(source, 0)
+            self.failed += outcome == "failed"
+            # what lies in a container was not counted among the files that were found
+            if "!/" not in source and outcome in ("added", "changed", "failed"):
+                self.files += 1
+                self.bytes += size
+
+    def embedded(self, chunks: int) -> None:
+        with self._lock:
+            self.chunks += chunks
+
+    def progress(self) -> Progress:
+        with self._lock:
+            done, total = (self.bytes, self.total_bytes) if self.total_bytes else (self.files, self.total or 0)
+            took = time.monotonic() - self.began
+            left = took * max(0, total - done) / done if done and total and took > 2 else None
+            return Progress(
+                self.files, self.total, self.pages, self.chunks, self.failed, self.bytes, self.total_bytes,
+                None if left is None else round(left, 1), tuple(sorted(self._reading)),
+            )  # fmt: skip
+
+
+class Work:
+    """Does waiting jobs on a thread of its own. `busy` says whether somebody waits for an answer, who goes first."""
+
+    def __init__(self, rag: RagApp, busy: Callable[[], bool]) -> None:
+        self._rag = rag
+        self._busy = busy
+        self._waiting: queue.Queue[tuple[int, Retry, bool] | None] = queue.Queue()
+        self._stop = threading.Event()
+        self._now: tuple[int, _Watch] | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin with what an earlier service left undone."""
+        for job_id in self._rag.catalog.jobs.orphans():
+            job = self._rag.catalog.jobs.take_up(job_id, waiting=True)
+            if job.request.get("dry_run"):
+                self._rag.catalog.jobs.discard(job_id)
+            else:
+                self._waiting.put((job_id, "", True))
+        self._thread = threading.Thread(target=self._run, name="ragapp-work", daemon=True)
+        self._thread.start()
+
+    def add(self, job_id: int) -> None:
+        """A job that was noted as waiting is to be done."""
+        self._waiting.put((job_id, "", False))
+
+    def again(self, job_id: int, retry: Retry = "") -> JobRow:
+        """Go on with an ended job, or try again what failed in it. Raises CatalogError where it runs."""
+        row = self._rag.catalog.jobs.take_up(job_id, waiting=True)
+        self._waiting.put((job_id, retry, True))
+        return row
+
+    def progress(self, job_id: int) -> Progress | None:
+        """How far a job is; None for one that isn't running."""
+        now = self._now
+        return now[1].progress() if now and now[0] == job_id else None
+
+    def close(self) -> None:
+        """Stop after the window of chunks that is being written; the next service goes on from there."""
+        self._stop.set()
+        self._waiting.put(None)
+        if self._thread:
+            self._thread.join(timeout=_LAST_S)
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None and not self._stop.is_set():
+            job_id, retry, resumed = item
+            watch = _Watch()
+            self._now = job_id, watch
+            try:
+                self._rag.intake.do(
+                    job_id, watch, retry=retry, resumed=resumed, stop=self._stop.is_set, give_way=self._give_way
+                )
+            except RagappError as error:
+                _log.warning("job %d failed: %s", job_id, error)
+            except Exception:  # noqa: BLE001 - the worker outlives whatever one job comes to, which the job's own row says
+                _log.exception("job %d failed unexpectedly", job_id)
+            finally:
+                self._now = None
+            if self._stop.is_set():
+                self._rag.catalog.jobs.put_back(job_id)
+
+    def _give_way(self) -> None:
+        until = time.monotonic() + _LONGEST_WAIT_S
+        while self._busy() and time.monotonic() < until and not self._stop.is_set():
+            time.sleep(_LOOK_S)

@@ -1,0 +1,96 @@
+"""A file attached to a conversation: its owner's alone, in that conversation alone, and gone in the end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from ragapp.serve.forgetting import sweep
+
+from .conftest import Service, wait_until
+
+TEXT = b"# Quote\n\nThe crane costs 44000 euro a month."
+
+
+@pytest.fixture
+def conversation(office: Service) -> str:
+    person = office.house.catalog.people.find(name="bob")
+    assert person
+    return office.house.catalog.conversations.start(person.id, "Cranes", ()).id
+
+
+def attach(client: httpx.Client, conversation: str, name: str = "crane.md", content: bytes = TEXT) -> dict[str, Any]:
+    path = f"/v1/conversations/{conversation}/files"
+    answer = client.post(path, files={"file": (name, content)})
+    assert answer.status_code == 202, answer.text
+    wait_until(lambda: all(file["state"] for file in client.get(path).json()))
+    return next(file for file in client.get(path).json() if file["name"] == name)
+
+
+def test_it_is_found_in_its_conversation_and_nowhere_else(office: Service, conversation: str) -> None:
+    with office.signed_in("bob") as bob, office.signed_in("ada") as ada, office.signed_in("root") as root:
+        held = attach(bob, conversation)
+        assert held["state"] == "live"
+        inside = bob.get("/v1/search", params={"query": "crane costs", "conversation_id": conversation}).json()
+        assert "44000" in inside["passages"][0]["text"]
+        outside = bob.get("/v1/search", params={"query": "crane costs"}).json()
+        assert "44000" not in str(outside)
+        assert "44000" in bob.get(f"/v1/documents/{held['document_id']}/text").json()["text"]
+        for other in (ada, root):
+            assert other.get(f"/v1/conversations/{conversation}/files").status_code == 404
+            assert other.get(f"/v1/documents/{held['document_id']}").status_code == 404
+            assert other.get(f"/v1/documents/{held['document_id']}/original").status_code == 404
+            assert other.get("/v1/documents", params={"find": "crane"}).json()["total"] == 0
+            assert not any("crane" in str(job) for job in other.get("/v1/jobs").json())
+        assert all(not row["name"].startswith("conversation/") for row in root.get("/v1/collections").json())
+        assert bob.get("/v1/documents", params={"find": "crane"}).json()["total"] == 0, "lists are of the house's"
+
+
+def test_it_goes_when_it_is_taken_off(office: Service, conversation: str) -> None:
+    with office.signed_in("bob") as bob:
+        held = attach(bob, conversation)
+        path = f"/v1/conversations/{conversation}/files"
+        assert bob.delete(f"{path}/{held['document_id']}").status_code == 204
+        assert bob.get(path).json() == []
+        assert office.house.catalog.document(held["document_id"]) is None
+        assert bob.delete(f"{path}/{held['document_id']}").status_code == 404
+
+
+def test_it_goes_with_its_time_and_with_its_conversation(office: Service, conversation: str) -> None:
+    with office.signed_in("bob") as bob:
+        held = attach(bob, conversation)
+        hours = office.house.settings.serve.attachment_hours
+        assert sweep(office.house.rag, datetime.now(UTC) + timedelta(hours=hours - 1)).files == 0
+        bob.delete(f"/v1/conversations/{conversation}")
+        assert bob.get(f"/v1/documents/{held['document_id']}").status_code == 404
+        assert sweep(office.house.rag).files == 1
+        assert office.house.catalog.document(held["document_id"]) is None
+
+
+def test_one_that_came_in_after_its_conversation_went_is_swept(office: Service, conversation: str) -> None:
+    with office.signed_in("bob") as bob:
+        held = attach(bob, conversation)
+        office.house.catalog.conversations.detach([held["document_id"]])
+        assert sweep(office.house.rag).files == 1
+        assert office.house.catalog.document(held["document_id"]) is None
+
+
+def test_a_conversation_takes_so_many_and_no_more(
+    office: Service, conversation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ragapp.serve.routes.attachments._MOST", 1)
+    with office.signed_in("bob") as bob:
+        attach(bob, conversation)
+        again = attach(bob, conversation, content=TEXT + b" And 5 euro a day.")
+        assert again["state"] == "live"
+        refused = bob.post(f"/v1/conversations/{conversation}/files", files={"file": ("b.md", b"# B")})
+        assert refused.status_code == 409
+
+
+def test_what_can_not_be_read_says_why(office: Service, conversation: str) -> None:
+    with office.signed_in("bob") as bob:
+        held = attach(bob, conversation, "broken.pdf", b"%PDF-1.4")
+        assert held["state"] == "failed" and "damaged" in held["reason"]
