@@ -107,6 +107,7 @@ class Jobs:
                     failed=len(report.failed),
                     chunks=report.chunks,
                     seconds=report.seconds,
+                    reason=report.withheld,
                 )
             )
             session.execute(

@@ -78,7 +78,7 @@ class JobRow:
     chunks: int
     seconds: float
     reason: str = ""
-    """Why it failed as a whole, in one sentence; empty where it didn't."""
+    """Why it failed as a whole, or kept what is gone from its source, in one sentence; mostly empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +150,5 @@ class JobReport(Protocol):
     def chunks(self) -> int: ...
     @property
     def seconds(self) -> float: ...
+    @property
+    def withheld(self) -> str: ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragapp.cli.handover import Handover, handover
 from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
 
 if TYPE_CHECKING:
@@ -44,7 +45,12 @@ def ingest(
         raise typer.BadParameter("Give files and folders, or --stale.")
     with open_app(profile, data, quiet) as app, watcher_for(quiet, json_progress) as watcher:
         note_new_groups(app, names(groups), quiet)
-        if stale:
+        if service := handover(app.settings.data):
+            # what it has open nobody else can
+            note_handover(service, quiet)
+            chosen = names(groups) or None
+            report = service.renew_stale(watcher) if stale else service.ingest(paths or (), collection, chosen, watcher)
+        elif stale:
             report = app.intake.renew_stale(watcher)
         else:
             report = app.ingest(*paths or (), collection=collection, groups=names(groups) or None, watcher=watcher)
@@ -66,6 +72,12 @@ def note_new_groups(app: RagApp, groups: frozenset[str], quiet: bool) -> None:
 
     if not quiet and (unknown := unknown_groups(groups, app.catalog.access.known())):
         note(f"{unknown_in_words(unknown)}; it is new.")
+
+
+def note_handover(service: Handover, quiet: bool) -> None:
+    """Say who does the work."""
+    if not quiet:
+        note(f"The service at {service.url} has this data folder open and does it.")
 
 
 def exit_code(report: IngestReport) -> int:

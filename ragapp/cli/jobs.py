@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.ingest import as_json, exit_code, print_report, watcher_for
-from ragapp.cli.options import Data, Json, Profile, Quiet, open_app, out, out_json
+from ragapp.cli.handover import Handover, handover
+from ragapp.cli.ingest import as_json, exit_code, note_handover, print_report, watcher_for
+from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, open_app, out, out_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ingest.report import IngestReport, Watcher
     from ragapp.app import RagApp
     from ragapp.catalog.rows import JobFile, JobRow
+    from ragapp.cli.progress import SilentWatcher
 
 app = typer.Typer(help="Runs of ingest and sync: list, look into, resume, cancel, try again.", no_args_is_help=True)
 
@@ -81,12 +83,27 @@ def show(
 
 
 @app.command()
-def resume(job_id: Id, profile: Profile = None, data: Data = None, json: Json = False, quiet: Quiet = False) -> None:
+def resume(
+    job_id: Id,
+    json_progress: JsonProgress = False,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Go on with a job that was interrupted, cancelled, or failed as a whole.
 
     [dim]Example: ragapp jobs resume 12[/dim]
     """
-    _again(profile, data, json, quiet, lambda opened, watcher: opened.intake.resume(job_id, watcher))
+    _again(
+        profile,
+        data,
+        json,
+        quiet,
+        json_progress,
+        lambda opened, watcher: opened.intake.resume(job_id, watcher),
+        lambda service, watcher: service.resume(job_id, watcher),
+    )
 
 
 @app.command()
@@ -97,7 +114,7 @@ def cancel(job_id: Id, profile: Profile = None, data: Data = None, json: Json = 
     """
     with open_app(profile, data, quiet) as opened:
         before = opened.catalog.jobs.cancel(job_id)
-    stopped = before in ("running", "interrupted")
+    stopped = before in ("waiting", "running", "interrupted")
     if json:
         out_json({"job": job_id, "cancelled": stopped, "was": before})
     else:
@@ -110,6 +127,7 @@ def retry(
     failed: Annotated[
         bool, typer.Option("--failed", help="Also what failed for a reason that does not pass by itself.")
     ] = False,
+    json_progress: JsonProgress = False,
     profile: Profile = None,
     data: Data = None,
     json: Json = False,
@@ -119,14 +137,32 @@ def retry(
 
     [dim]Example: ragapp jobs retry 12 --failed[/dim]
     """
-    _again(profile, data, json, quiet, lambda opened, watcher: opened.intake.retry(job_id, watcher, failed=failed))
+    _again(
+        profile,
+        data,
+        json,
+        quiet,
+        json_progress,
+        lambda opened, watcher: opened.intake.retry(job_id, watcher, failed=failed),
+        lambda service, watcher: service.retry(job_id, watcher, failed=failed),
+    )
 
 
 def _again(
-    profile: Profile, data: Data, json: bool, quiet: bool, work: Callable[[RagApp, Watcher], IngestReport]
+    profile: Profile,
+    data: Data,
+    json: bool,
+    quiet: bool,
+    json_progress: bool,
+    here: Callable[[RagApp, Watcher], IngestReport],
+    there: Callable[[Handover, SilentWatcher], IngestReport],
 ) -> None:
-    with open_app(profile, data, quiet) as opened, watcher_for(quiet) as watcher:
-        report = work(opened, watcher)
+    with open_app(profile, data, quiet) as opened, watcher_for(quiet, json_progress) as watcher:
+        if service := handover(opened.settings.data):
+            note_handover(service, quiet)
+            report = there(service, watcher)
+        else:
+            report = here(opened, watcher)
     if json:
         out_json(as_json(report))
     else:

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,6 +75,22 @@ class SilentWatcher:
         with self._lock:
             self.chunks += chunks
         self._changed("")
+
+    def counted(
+        self, *, files: int, total: int, pages: int, chunks: int, failed: int, bytes: int, total_bytes: int,
+        reading: Collection[str],
+    ) -> None:  # fmt: skip
+        """All counts at once, of a run that goes on in another process."""
+        with self._lock:
+            first = (total, total_bytes) != (self.total, self.total_bytes)
+            self.total, self.total_bytes = total, total_bytes
+            self.files, self.pages, self.chunks, self.failed, self.bytes = files, pages, chunks, failed, bytes
+            now = self._clock()
+            self.reading = {source: self.reading.get(source, (now, 0)) for source in reading}
+        if first:
+            self._changed("found", files=total, bytes=total_bytes)
+        else:
+            self._changed("")
 
     @property
     def seconds(self) -> float:

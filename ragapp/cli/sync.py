@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.ingest import as_json, exit_code, names, note_new_groups, print_report, watcher_for
+from ragapp.cli.handover import handover
+from ragapp.cli.ingest import (
+    as_json,
+    exit_code,
+    names,
+    note_handover,
+    note_new_groups,
+    print_report,
+    watcher_for,
+)
 from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
 from ragapp.errors import RagappError
 
@@ -107,7 +116,11 @@ def run(
                     _print_preview(each, preview)
                 continue
             with watcher_for(quiet, json_progress) as watcher:
-                report = opened.intake.sync(each, watcher, remove_gone=remove_gone)
+                if service := handover(opened.settings.data):
+                    note_handover(service, quiet)
+                    report = service.sync(each, watcher, remove_gone=remove_gone)
+                else:
+                    report = opened.intake.sync(each, watcher, remove_gone=remove_gone)
             results[each] = as_json(report)
             if not json:
                 print_report(report, quiet, name=each)

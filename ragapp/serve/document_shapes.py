@@ -80,7 +80,7 @@ class JobOut(BaseModel):
     failed: int
     chunks: int
     seconds: float
-    reason: str = Field(description="Why it failed as a whole; empty where it didn't.")
+    reason: str = Field(description="Why it failed as a whole, or kept what is gone; mostly empty.")
     progress: ProgressOut | None = Field(description="Only while it runs.")
 
 

@@ -44,7 +44,7 @@ def serve(rag: RagApp, say: Callable[[str], None]) -> None:
     settings = rag.settings.serve
     with _listening(settings.host, settings.port) as opened:
         url = settings.public_url or _url(settings.host, opened.getsockname()[1])
-        with _told(rag.settings.data, _url(settings.host, opened.getsockname()[1]), house.handover_secret):
+        with told(rag.settings.data, _url(settings.host, opened.getsockname()[1]), house.handover_secret):
             say(f"ragapp listens on {url}; the models are being loaded.")
             if not settings.single_user and not house.catalog.people.admins():
                 secret = house.catalog.credentials.invite(_LINK_LASTS, role="admin")
@@ -98,7 +98,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _told(data: Path, url: str, secret: str) -> Iterator[None]:
+def told(data: Path, url: str, secret: str) -> Iterator[None]:
     """Leave a note for this machine's commands, readable by the data folder's owner only."""
     path = data / NOTE
     draft = path.with_name(f".{NOTE}-{os.getpid()}")

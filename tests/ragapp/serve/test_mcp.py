@@ -19,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from ragapp import RagApp, Settings
 from ragapp.errors import BadQuestion
 from ragapp.serve.mcp.reading import part_of
-from ragapp.serve.run import _told
+from ragapp.serve.run import told
 from ragapp.types import Element, Extracted
 
 from .conftest import Service, wait_until
@@ -194,7 +194,7 @@ class TestStdio:
 
     async def test_with_a_service_it_speaks_to_that(self, office: Service, models_dir: Path) -> None:
         data = office.house.data
-        with _told(data, office.url, office.house.handover_secret):
+        with told(data, office.url, office.house.handover_secret):
             # the note must name the process that runs, which here is the tests' own
             async with Client(command(data, models_dir)) as client:
                 assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS

@@ -1,0 +1,121 @@
+"""Runs that are handed to the service which has the data folder open: it does them, and is watched from here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ragapp.errors import RagappError
+
+if TYPE_CHECKING:
+    from ingest.report import IngestReport
+    from ragapp.cli.progress import SilentWatcher
+
+_LOOK_S = 0.5
+_RUNNING = ("waiting", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The running service, as the owner of its data folder speaks to it."""
+
+    url: str
+    secret: str
+
+    def ingest(
+        self, paths: Iterable[Path], collection: str, groups: frozenset[str] | None, watcher: SilentWatcher
+    ) -> IngestReport:
+        """Files and folders of this machine, which is the service's."""
+        asked = {
+            # names may be no text at all; the service would not find them then, and says so
+            "paths": [os.fsencode(os.path.abspath(path)).decode("utf-8", "replace") for path in paths],  # noqa: PTH100
+            "collection": collection,
+            "groups": None if groups is None else sorted(groups),
+        }
+        return self._followed(self._call("POST", "/v1/jobs", asked)["id"], watcher)
+
+    def renew_stale(self, watcher: SilentWatcher) -> IngestReport:
+        """What an older parser read, read anew."""
+        from ingest.report import merged
+
+        return merged([self._followed(job["id"], watcher) for job in self._call("POST", "/v1/jobs/stale")])
+
+    def sync(self, name: str, watcher: SilentWatcher, *, remove_gone: bool) -> IngestReport:
+        """One run of a synced source."""
+        job = self._call("POST", f"/v1/sources/{name}/run", {"remove_gone": remove_gone})
+        return self._followed(job["id"], watcher)
+
+    def resume(self, job_id: int, watcher: SilentWatcher) -> IngestReport:
+        """Go on with a job."""
+        return self._followed(self._call("POST", f"/v1/jobs/{job_id}/resume")["id"], watcher)
+
+    def retry(self, job_id: int, watcher: SilentWatcher, *, failed: bool) -> IngestReport:
+        """Try again what failed in a job."""
+        return self._followed(self._call("POST", f"/v1/jobs/{job_id}/retry", {"failed": failed})["id"], watcher)
+
+    def _followed(self, job_id: int, watcher: SilentWatcher) -> IngestReport:
+        from ingest.report import Failure, IngestReport
+
+        try:
+            while (job := self._call("GET", f"/v1/jobs/{job_id}"))["state"] in _RUNNING:
+                if (now := job["progress"]) and now["files_total"] is not None:
+                    watcher.counted(
+                        files=now["files_done"],
+                        total=now["files_total"],
+                        pages=now["pages"],
+                        chunks=now["chunks"],
+                        failed=now["failed"],
+                        bytes=now["bytes_done"],
+                        total_bytes=now["bytes_total"],
+                        reading=now["now"],
+                    )
+                time.sleep(_LOOK_S)
+        except KeyboardInterrupt:
+            raise RagappError(f"Job {job_id} goes on in the service; `ragapp jobs cancel {job_id}` stops it.") from None
+        if job["state"] != "finished":
+            why = job["reason"] or f"It was {job['state']}."
+            raise RagappError(f"{why} (job {job_id}; ragapp jobs resume {job_id} goes on with it)")
+        failed = self._call("GET", f"/v1/jobs/{job_id}/files?state=failed&limit=10000") if job["failed"] else []
+        return IngestReport(
+            added=job["added"],
+            changed=job["changed"],
+            unchanged=job["unchanged"],
+            removed=job["removed"],
+            failed=tuple(Failure(file["source"], file["reason"]) for file in failed),
+            chunks=job["chunks"],
+            seconds=job["seconds"],
+            withheld=job["reason"],
+            job=job_id,
+        )
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        import httpx
+
+        headers = {"authorization": f"Bearer {self.secret}"}
+        try:
+            # loopback only: a proxy of the environment must not see the secret
+            answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        except httpx.HTTPError as error:
+            raise RagappError(
+                f"The service at {self.url} has this data folder open and doesn't answer ({error}); start it again "
+                "(ragapp serve), or end it."
+            ) from None
+        if answer.is_error:
+            try:
+                said = str(answer.json()["detail"])
+            except (ValueError, KeyError, TypeError):
+                said = f"The service at {self.url} answered {answer.status_code}."
+            raise RagappError(said)
+        return answer.json()
+
+
+def handover(data: Path) -> Handover | None:
+    """The service that has this data folder open; None where this process may open it itself."""
+    from ragapp.serve.run import running
+
+    found = running(data)
+    return Handover(*found) if found else None
