@@ -168,9 +168,10 @@ def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]
         threading.Thread(target=work, name=f"ragapp-read-{number}", daemon=True)
         for number in range(run.fence.limits.workers)
     ]
-    for thread in threads:
-        thread.start()
     try:
+        # within: at Ctrl-C between two of them the first must end too
+        for thread in threads:
+            thread.start()
         working = len(threads)
         while working:
             if ready.empty():
@@ -186,7 +187,8 @@ def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]
         run.stopped.set()
         run.fence.close()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
 
 def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
@@ -220,7 +222,9 @@ def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
         _failed(file, run, str(error))
     except OSError as error:
         stays = isinstance(error, FileNotFoundError | PermissionError)
-        _failed(file, run, f"can't be opened ({error.strerror})", passing=not stays)
+        # at the end of a run that is stopped what it worked with goes
+        if not run.stopped.is_set():
+            _failed(file, run, f"can't be opened ({error.strerror})", passing=not stays)
     finally:
         if sha256:
             run.let_go(sha256, unused=True)
