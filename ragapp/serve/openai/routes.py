@@ -27,7 +27,7 @@ _COMPLETION: dict[int | str, dict[str, Any]] = {
         "`ragapp` on the message, or on the last delta with text: answer_id, state, citations, passages, nearest.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {},
         },
     }
 }

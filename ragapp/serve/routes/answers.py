@@ -31,7 +31,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer, or its events where `stream` is set: queued, running, passages, citation, "
         "sentence, and done or error at the end. Events with an id can be read again from any point.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 

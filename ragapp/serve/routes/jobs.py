@@ -29,7 +29,7 @@ _ENDED = ("finished", "failed", "cancelled", "interrupted")
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`progress` with the job whenever it has changed, `done` with the job at its end.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 
