@@ -65,7 +65,7 @@ def _suggestion(row: DocumentRow, heading: str) -> SuggestionOut:
 
 def _headings(house: House, row: DocumentRow) -> Iterator[str]:
     """Headings that say something by themselves; the first is mostly the title once more."""
-    extracted = house.rag.files.extracted(row.sha256, row.parser_version)
+    extracted = house.rag.files.extracted(row.sha256, row.parser_version.split(".")[0])
     if extracted is None:
         return
     for element in extracted.elements:
