@@ -40,6 +40,8 @@ COMMANDS = (
     ("backup",),
     ("restore",),
     ("models",),
+    ("serve",),
+    ("mcp",),
 )
 
 OPENING = """# Command line

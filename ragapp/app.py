@@ -325,7 +325,14 @@ class RagApp:
         # on a GPU the embedder loads first, so that its peak can be taken off the engine's share
         peak = self.embedder.peak_bytes()
         log = log_path(self.settings).with_name("engine.log")
-        return VllmEngine(folder, self.settings.engine, chat, embedder_peak_bytes=peak, log_file=log)
+        return VllmEngine(
+            folder,
+            self.settings.engine,
+            chat,
+            embedder_peak_bytes=peak,
+            log_file=log,
+            traces=self.settings.serve.traces or "",
+        )
 
     def _build_intake(self) -> Intake:
         from ingest.intake import Intake

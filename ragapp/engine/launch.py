@@ -33,6 +33,8 @@ class Plan:
     engine: EngineSettings
     chat: ChatSettings
     embedder_peak_bytes: int = 0
+    traces: str = ""
+    """Where vLLM sends its spans (OTLP over HTTP); empty for nowhere."""
 
 
 def context_tokens(folder: Path, chat: ChatSettings) -> int:
@@ -64,7 +66,7 @@ def launch(plan: Plan, tether: Tether, log: IO[bytes]) -> Any:
         if on_cpu:
             # the worker in the engine core's own process: as many tokens a second, and one import of vLLM fewer
             config.parallel_config.distributed_executor_backend = "uni"
-        return AsyncLLM.from_vllm_config(config, disable_log_stats=True)
+        return AsyncLLM.from_vllm_config(config)
     finally:
         utils.get_mp_context = usual
         # vLLM sets its allocator for its own processes; others that this program starts are to be left alone
@@ -95,10 +97,13 @@ def _arguments(plan: Plan, *, on_cpu: bool) -> dict[str, Any]:
         "enable_prefix_caching": True,
         "enable_chunked_prefill": True,
         "generation_config": "vllm",
-        "disable_log_stats": True,
+        # queue, tokens and caches stand in Prometheus' registry of this process
+        "disable_log_stats": False,
         "enable_log_requests": False,
         "structured_outputs_config": {"backend": "xgrammar"},
     }
+    if plan.traces:
+        arguments["otlp_traces_endpoint"] = plan.traces
     if on_cpu:
         return arguments | {
             "dtype": _cpu_dtype(plan.chat.dtype),

@@ -51,10 +51,11 @@ class VllmEngine:
         *,
         embedder_peak_bytes: int = 0,
         log_file: Path | None = None,
+        traces: str = "",
     ) -> None:
         self.folder = folder
         self.chat = chat
-        self._plan = launch.Plan(folder, engine, chat, embedder_peak_bytes)
+        self._plan = launch.Plan(folder, engine, chat, embedder_peak_bytes, traces)
         self._log_file = log_file
         self._lock = threading.Lock()
         self._life: Life | None = None
@@ -174,6 +175,16 @@ class VllmEngine:
             )
         return tokens
 
+    def _trace_headers(self) -> dict[str, str] | None:
+        """What ties vLLM's span to the asker's; the task has the asker's context."""
+        if not self._plan.traces:
+            return None
+        from opentelemetry.propagate import inject
+
+        headers: dict[str, str] = {}
+        inject(headers)
+        return headers
+
     async def _generate(
         self,
         life: Life,
@@ -194,7 +205,9 @@ class VllmEngine:
         request.add_done_callback(life.requests.discard)
         try:
             async with asyncio.timeout(limit):
-                steps = started.llm.generate(prompt, sampling_params(sampling), f"ragapp-{next(self._numbers)}")
+                name = f"ragapp-{next(self._numbers)}"
+                headers = self._trace_headers()
+                steps = started.llm.generate(prompt, sampling_params(sampling), name, trace_headers=headers)
                 async for step in steps:
                     output = step.outputs[0]
                     count += len(output.token_ids)

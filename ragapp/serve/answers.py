@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from ragapp.serve.line import Line, Ticket
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.requests import request_id
 from ragapp.serve.shapes import answer_fields, citation_out, passage_out, sentence_out
+from ragapp.serve.traces import Traces
 from ragapp.serve.turns import turn_to_json
 from ragapp.types import Answer, Principal, Turn
 
@@ -97,11 +98,12 @@ class LiveAnswer:
 class Answers:
     """The answers in progress; those that are done are the catalog's. One event loop only."""
 
-    def __init__(self, rag: RagApp, line: Line, metrics: Metrics, grace_s: float) -> None:
+    def __init__(self, rag: RagApp, line: Line, metrics: Metrics, grace_s: float, traces: Traces | None = None) -> None:
         self._rag = rag
         self._line = line
         self._metrics = metrics
         self._grace_s = grace_s
+        self._traces = traces
         self._live: dict[str, LiveAnswer] = {}
         self._closing = False
 
@@ -212,8 +214,11 @@ class Answers:
             waited_s = asyncio.get_running_loop().time() - began
             live.state = "running"
             live.tell(AnswerEvent("running", {"waited_s": round(waited_s, 3)}))
-            await self._answer(live)
-            assert live.answer is not None
+            with self._traces.answer(live.asking.question) if self._traces else nullcontext() as span:
+                await self._answer(live)
+                assert live.answer is not None
+                if self._traces and span:
+                    self._traces.answered(span, live.answer, waited_s)
             state = live.answer.status
         except asyncio.CancelledError:
             state, reason = "stopped", live.ending or STOPPED

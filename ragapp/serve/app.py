@@ -49,6 +49,7 @@ from ragapp.serve.routes import (
 )
 from ragapp.serve.shapes import Problem
 from ragapp.serve.signin import Tries
+from ragapp.serve.traces import open_traces
 from ragapp.serve.work import Work
 
 _ROUTERS = tuple(
@@ -72,14 +73,16 @@ def build_house(rag: RagApp) -> House:
     serve = rag.settings.serve
     line = Line(rag.settings.engine.max_parallel, serve.queue, serve.queue_each)
     metrics = Metrics()
+    traces = open_traces(serve.traces, with_text=serve.trace_text)
     return House(
         rag=rag,
         line=line,
         tries=Tries(serve.sign_in_tries),
         metrics=metrics,
-        answers=Answers(rag, line, metrics, serve.leave_grace_s),
+        answers=Answers(rag, line, metrics, serve.leave_grace_s, traces),
+        traces=traces,
         engine=EngineCare(rag, serve.engine_restarts),
-        work=Work(rag, lambda: line.waiting + line.running > 0),
+        work=Work(rag, lambda: line.waiting + line.running > 0, metrics),
         drawing=Drawing(),
         provider=Provider(serve.oidc) if serve.oidc.issuer and not serve.single_user else None,
     )
@@ -113,7 +116,7 @@ def build_app(house: House) -> FastAPI:
     def largest(path: str) -> int:
         return uploads + SMALL_BODY if path.endswith(("/documents", "/files")) else SMALL_BODY
 
-    app.add_middleware(AroundRequests, observe=house.metrics.observe_request, largest=largest)
+    app.add_middleware(AroundRequests, observe=house.metrics.observe_request, largest=largest, traces=house.traces)
     return app
 
 
@@ -134,4 +137,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(caring, sweeping, return_exceptions=True)
         await asyncio.to_thread(house.work.close)
         house.drawing.close()
+        if house.traces:
+            await asyncio.to_thread(house.traces.close)
         await asyncio.to_thread(house.rag.close)

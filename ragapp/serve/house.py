@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ragapp.serve.care import EngineCare
     from ragapp.serve.drawing import Drawing
     from ragapp.serve.oidc import Provider
+    from ragapp.serve.traces import Traces
     from ragapp.serve.work import Work
 
 LOCAL_NAME = "local"
@@ -45,6 +46,8 @@ class House:
     drawing: Drawing
     embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
     """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
+    traces: Traces | None = None
+    """Where spans are made, if they are."""
     provider: Provider | None = None
     """Where people sign in with the company's accounts, where there is one."""
     handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)

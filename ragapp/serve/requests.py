@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ragapp.serve.traces import Traces
+
 _ID: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger("ragapp.serve.access")
@@ -29,10 +31,13 @@ def request_id() -> str:
 class AroundRequests:
     """ASGI middleware; the outermost, so that nothing is answered without an id."""
 
-    def __init__(self, app: ASGIApp, observe: Observe, largest: Callable[[str], int]) -> None:
+    def __init__(
+        self, app: ASGIApp, observe: Observe, largest: Callable[[str], int], traces: Traces | None = None
+    ) -> None:
         self._app = app
         self._observe = observe
         self._largest = largest
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,6 +62,13 @@ class AroundRequests:
         try:
             if _too_large(headers, most := self._largest(scope["path"])):
                 await _refuse(sending, own, most)
+            elif self._traces:
+                told = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+                with self._traces.request(scope["method"], told, own) as span:
+                    await self._app(scope, _counted(receive, most), sending)
+                    route = getattr(scope.get("route"), "path", "") or "unknown"
+                    span.update_name(f"{scope['method']} {route}")
+                    span.set_attributes({"http.route": route, "http.response.status_code": status})
             else:
                 await self._app(scope, _counted(receive, most), sending)
         finally:

@@ -14,6 +14,7 @@ from ingest.sync import Retry
 from ragapp.app import RagApp
 from ragapp.catalog.rows import JobRow
 from ragapp.errors import RagappError
+from ragapp.serve.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 10.0
@@ -94,8 +95,9 @@ class _Watch:
 class Work:
     """Does waiting jobs on a thread of its own. `busy` says whether somebody waits for an answer, who goes first."""
 
-    def __init__(self, rag: RagApp, busy: Callable[[], bool]) -> None:
+    def __init__(self, rag: RagApp, busy: Callable[[], bool], metrics: Metrics) -> None:
         self._rag = rag
+        self._metrics = metrics
         self._busy = busy
         self._waiting: queue.Queue[tuple[int, Retry, bool] | None] = queue.Queue()
         self._stop = threading.Event()
@@ -152,6 +154,13 @@ class Work:
                 self._now = None
             if self._stop.is_set():
                 self._rag.catalog.jobs.put_back(job_id)
+            elif row := self._rag.catalog.jobs.job(job_id):
+                self._count(row)
+
+    def _count(self, row: JobRow) -> None:
+        self._metrics.jobs.labels(row.state).inc()
+        for outcome in ("added", "changed", "unchanged", "removed", "failed"):
+            self._metrics.files.labels(outcome).inc(getattr(row, outcome))
 
     def _give_way(self) -> None:
         until = time.monotonic() + _LONGEST_WAIT_S
