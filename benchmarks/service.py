@@ -235,7 +235,7 @@ def filler(folder: Path) -> Path:
     """Enough text to keep an ingest busy for as long as people ask."""
     words = Path(__file__).read_text(encoding="utf-8").split()
     random_ = random.Random(3)
-    for number in range(400):
+    for number in range(1500):
         text = "\n\n".join(" ".join(random_.choices(words, k=120)) for _ in range(40))
         path = folder / f"filler-{number:03}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -249,14 +249,14 @@ def measure(seconds: float = 60, count: int = 20) -> list[Row]:
         through, direct = asyncio.run(beside_python(house, url, people[0]))
         alone = asyncio.run(crowd(people, url, seconds))
         first = told(f"{count} people, {seconds:g} s", alone)
-        busy = threading.Event()
-        ingesting = threading.Thread(target=_ingest, args=(house, filler(Path(made) / "filler"), busy), daemon=True)
-        ingesting.start()
+        job = house.rag.intake.note_paths([filler(Path(made) / "filler")], "filler", frozenset({"nobody"}))
+        house.work.add(job)
         beside = asyncio.run(crowd(people, url, seconds))
-        was_busy = ingesting.is_alive()
-        beside_first = told(f"the same beside an ingest{'' if was_busy else ' (which ended early)'}", beside)
-        busy.set()
-        ingesting.join()
+        row, progress = house.catalog.jobs.job(job), house.work.progress(job)
+        ended = row is None or row.state != "running"
+        label = f"the same beside an ingest ({progress.chunks if progress else 0} chunks meanwhile)"
+        beside_first = told(f"{label}, which ended early" if ended else label, beside)
+        house.catalog.jobs.cancel(job)
     wrong = sum(outcome.mixed_up + outcome.lost for outcome in (*alone.values(), *beside.values()))
     return [
         Row(
@@ -271,17 +271,6 @@ def measure(seconds: float = 60, count: int = 20) -> list[Row]:
         Row(f"answers mixed up or lost, {count} people", str(wrong), "0", float(wrong), "≤ 0"),
         Row("fairness among them (Jain's index)", f"{fairness(alone):.3f}", "1", fairness(alone), "≥ 0.95"),
     ]  # fmt: skip
-
-
-def _ingest(house: House, folder: Path, stop: threading.Event) -> None:
-    from ragapp.errors import RagappError
-
-    while not stop.is_set():
-        try:
-            house.rag.ingest(folder, collection=f"filler-{time.monotonic():.0f}", groups=["nobody"])
-        except RagappError as error:
-            print(f"the ingest beside them ended: {error}", file=sys.stderr)
-            return
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from ingest.asked import Asked, of_origin, of_paths
 from ingest.ocr import check_ocr
 from ingest.origins import Entry, Origin, open_origin
 from ingest.pathrules import PathRules
@@ -23,9 +23,9 @@ from ingest.uploads import Upload, clear, listed
 from ingest.versions import current
 from ingest.watch import changes
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.rows import DocumentRow, FileAction, JobFile, JobKind, JobRow, OriginRow
+from ragapp.catalog.rows import DocumentRow, FileAction, JobFile, JobRow, OriginRow
 from ragapp.catalog.scratch import scratch_folder
-from ragapp.errors import CatalogError, RagappError, SettingsError, Unreadable
+from ragapp.errors import CatalogError, RagappError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +35,6 @@ class Preview:
     plan: Plan
     files: tuple[JobFile, ...]
     """All but the unchanged ones, at most `SHOWN`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a job is to do."""
-
-    kind: JobKind
-    command: str
-    request: Mapping[str, Any]
-    origin: str = ""
-
-    def check(self) -> None:
-        """Raises Unreadable for a path that isn't there, which is no job."""
-        _exist(self.request.get("paths", ()))
 
 
 SHOWN = 10_000
@@ -72,7 +58,7 @@ class Intake:
         self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None, watcher: Watcher | None = None
     ) -> IngestReport:
         """Take in files and folders of this machine; nothing is removed."""
-        return self._run(_of_paths(paths, collection, groups), watcher)
+        return self._run(of_paths(paths, collection, groups), watcher)
 
     def renew_stale(self, watcher: Watcher | None = None) -> IngestReport:
         """Make documents anew that an older parser or chunker made, from the originals that were kept.
@@ -108,7 +94,7 @@ class Intake:
         """Bring what is in in line with a source: new, changed, moved and gone files."""
         self._catalog.origins.get(name)
         with self._alone(name):
-            return self._run(_of_origin(name, remove_gone), watcher)
+            return self._run(of_origin(name, remove_gone), watcher)
 
     def preview(self, name: str) -> Preview:
         """What `sync` would do; nothing is done."""
@@ -178,7 +164,7 @@ class Intake:
 
     def note_paths(self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None) -> int:
         """`ingest` as a waiting job; returns its id."""
-        return self._note(_of_paths(paths, collection, groups))
+        return self._note(of_paths(paths, collection, groups))
 
     def note_uploads(self, uploads: Sequence[Upload], collection: str, groups: frozenset[str] | None) -> int:
         """Taking in what was sent, as a waiting job; returns its id."""
@@ -193,7 +179,7 @@ class Intake:
     def note_sync(self, name: str, *, remove_gone: bool = False) -> int:
         """`sync` as a waiting job; returns its id."""
         self._catalog.origins.get(name)
-        return self._note(_of_origin(name, remove_gone))
+        return self._note(of_origin(name, remove_gone))
 
     def note_stale(self) -> list[int]:
         """`renew_stale` as waiting jobs; returns their ids."""
@@ -321,26 +307,3 @@ class Intake:
         finally:
             with self._lock:
                 self._running.discard(name)
-
-
-def _of_paths(paths: Sequence[Path], collection: str, groups: frozenset[str] | None) -> Asked:
-    request = {
-        "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
-        "collection": collection,
-        "groups": None if groups is None else sorted(groups),
-    }
-    return Asked("ingest", "ingest " + " ".join(printable(path) for path in paths), request)
-
-
-def _of_origin(name: str, remove_gone: bool) -> Asked:
-    return Asked("sync", f"sync run {name}", {"remove_gone": remove_gone}, name)
-
-
-def _exist(paths: Sequence[str]) -> None:
-    for path in paths:
-        try:
-            os.lstat(path)
-        except FileNotFoundError:
-            raise Unreadable(f"There is no file or folder {printable(path)}; check the path.") from None
-        except OSError as error:
-            raise Unreadable(f"{printable(path)} can't be opened: {error.strerror}; check the path.") from None

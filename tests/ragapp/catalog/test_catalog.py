@@ -390,7 +390,16 @@ def test_a_folder_belongs_to_one_embedding_model(catalog: Catalog) -> None:
 
 
 def report(**counts: object) -> SimpleNamespace:
-    plain = {"added": 0, "changed": 0, "unchanged": 0, "removed": 0, "failed": (), "chunks": 0, "seconds": 0.0}
+    plain = {
+        "added": 0,
+        "changed": 0,
+        "unchanged": 0,
+        "removed": 0,
+        "failed": (),
+        "chunks": 0,
+        "seconds": 0.0,
+        "withheld": "",
+    }
     return SimpleNamespace(**(plain | counts))
 
 
