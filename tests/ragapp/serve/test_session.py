@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from ragapp import RagApp, Settings
 from ragapp.catalog.service_tables import SessionTable
+from ragapp.engine.vllm import VllmEngine
 from ragapp.serve.signin import Tries
 
-from .conftest import PASSWORD, Service
+from .conftest import PASSWORD, Service, running
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(office: Service) -> None:
@@ -105,3 +108,16 @@ def test_no_other_site_may_read_answers(office: Service) -> None:
     with office.client(office.token("bob")) as program:
         answer = program.get("/v1/session", headers={"origin": "https://evil.example"})
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_where_nobody_signs_in_a_key_that_is_no_token_means_nothing(
+    tmp_path: Path, models_dir: Path, resting_engine: VllmEngine
+) -> None:
+    """OpenAI's clients can't do without one."""
+    settings = Settings(data=tmp_path / "data", serve={"single_user": True})
+    with RagApp(settings, models_dir=models_dir, engine=resting_engine) as rag, running(rag, engine=False) as service:
+        with service.client("none") as client:
+            assert client.get("/v1/session").json()["name"] == "local"
+            assert client.get("/v1/people", headers={"host": "evil.example"}).status_code == 403
+        with service.client(service.token("local", "ask")) as client:
+            assert client.get("/v1/people").status_code == 403, "a token of few rights has few"
