@@ -46,8 +46,9 @@ def page_of(page: Any, number: int) -> Page:
     import pypdfium2.raw as raw
 
     size = page.get_size()
-    text = page.get_textpage()
+    opened = page.get_textpage()
     try:
+        text = opened.raw  # the bare handle: pypdfium2's own object is asked for it at each call, several a letter
         count = raw.FPDFText_CountChars(text)
         get_unicode = raw.FPDFText_GetUnicode
         codes = [get_unicode(text, index) for index in range(count)]
@@ -57,7 +58,7 @@ def page_of(page: Any, number: int) -> Page:
             (words if is_seen else unseen).append(word)
         return Page(size, words, unseen, len(words) < _NEXT_TO_NONE and only_pictures(page, bool(words)))
     finally:
-        text.close()
+        opened.close()
 
 
 def _words(
@@ -80,23 +81,21 @@ def _words(
 
     def word(first: int, last: int, letters: list[str], breaks: bool, code: int) -> tuple[Glyphs, bool] | None:
         shown = "".join(letters)
-        if not (shown := shown.encode("utf-16", "surrogatepass").decode("utf-16", "replace")):
+        if not shown.isascii() and not (shown := _mended(shown)):
             return None
         a, b, c, d = corners(first)
         if last != first:
             e, f, g, h = corners(last)
-            a, b, c, d = min(a, e), min(b, f), max(c, g), max(d, h)
-        if not all(-_FAR < value < _FAR for value in (a, b, c, d)):
+            # comparisons, since calls of min and max take half of this function's time
+            a, b, c, d = a if a < e else e, b if b < f else f, c if c > g else g, d if d > h else h
+        if not (-_FAR < a < _FAR and -_FAR < b < _FAR and -_FAR < c < _FAR and -_FAR < d < _FAR):
             a = b = c = d = 0.0
         is_seen = sees(first, (a, b, c, d))
         x0, y0, x1, y1 = place(a, b, c, d)
-        box = Box(
-            number,
-            round(min(max(x0, 0.0), width), 2),
-            round(min(max(y0, 0.0), height), 2),
-            round(min(max(x1, 0.0), width), 2),
-            round(min(max(y1, 0.0), height), 2),
-        )
+        if not (x0 >= 0.0 and y0 >= 0.0 and x1 <= width and y1 <= height):
+            x0, x1 = min(max(x0, 0.0), width), min(max(x1, 0.0), width)
+            y0, y1 = min(max(y0, 0.0), height), min(max(y1, 0.0), height)
+        box = Box(number, round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2))
         bold, fixed = fonts.of(first) if breaks or code in _BREAKS or code in _HYPHENS else (None, None)
         return Glyphs(shown, box, breaks, code in _HYPHENS, bold, fixed), is_seen
 
@@ -118,6 +117,11 @@ def _words(
             last = index
     if letters and (made := word(first, last, letters, breaks, 10)):
         yield made
+
+
+def _mended(word: str) -> str:
+    """Halves of surrogate pairs, which pdfium gives one by one, put together."""
+    return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Fonts:
