@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -19,6 +19,8 @@ WINDOW = 256
 """Chunks that are embedded and written together: enough to sort by length, few enough to show progress."""
 FEW = 64
 """Chunks that are worth embedding before a window is full, where the readers are behind."""
+AT_ONCE = 64
+"""Chunks that are embedded between two looks at whether somebody waits for an answer."""
 
 _Place = tuple[Prepared, Piece]
 """A document and one of its chunks."""
@@ -31,8 +33,6 @@ def write_all(coming: Iterable[Prepared | None], run: Run) -> None:
 
     def write_out() -> None:
         if window:
-            if run.order.give_way:
-                run.order.give_way()
             _write(window, run)
             window.clear()
         _commit(complete, run)
@@ -61,8 +61,10 @@ def _write(window: Sequence[_Place], run: Run) -> None:
     texts = {text_hash(c.embedded_text): c.embedded_text for c in chunks}
     vectors = parts.index.vectors(list(texts))
     missing = {key: text for key, text in texts.items() if key not in vectors}
-    if missing:
-        vectors |= dict(zip(missing, parts.dense.encode(list(missing.values())), strict=True))
+    for part in _turns(missing, run):
+        if run.order.give_way:
+            run.order.give_way()
+        vectors |= dict(zip(part, parts.dense.encode(list(part.values())), strict=True))
     sparse = parts.bm25.encode_documents([c.searched_text for c in chunks])
     points = [
         _point(document, piece, chunk, vectors, words, run)
@@ -70,6 +72,16 @@ def _write(window: Sequence[_Place], run: Run) -> None:
     ]
     parts.index.upsert(points)
     run.tally.wrote(len(points), len(missing))
+
+
+def _turns(missing: dict[str, str], run: Run) -> Iterator[dict[str, str]]:
+    """What is to be embedded at once: all of it, or where others go first, little at a time, of like length."""
+    if missing and not run.order.give_way:
+        yield missing
+        return
+    longest_first = sorted(missing.items(), key=lambda each: -len(each[1]))
+    for start in range(0, len(longest_first), AT_ONCE):
+        yield dict(longest_first[start : start + AT_ONCE])
 
 
 def _chunk(document: Prepared, piece: Piece) -> Chunk:

@@ -18,7 +18,7 @@ from ragapp.serve.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 10.0
-"""How long questions may hold up one window of chunks: under a line that never empties, ingestion still goes on."""
+"""How long questions hold up a few chunks (write.AT_ONCE): ingestion goes on though the line never empties."""
 _LOOK_S = 0.05
 _LAST_S = 20.0
 """How long a window that is being embedded may take when the service stops."""
