@@ -67,7 +67,7 @@ class Order:
     stop: Callable[[], bool] | None = None
     """Asked between files and between windows of chunks; what was not committed until then is left undone."""
     give_way: Callable[[], None] | None = None
-    """Called before each few chunks are embedded; returns when this run may take the machine."""
+    """Called before each file is read and each few chunks are embedded; returns when this run may take the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,8 @@ def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]
     def work() -> None:
         try:
             while (file := next_file()) is not None:
+                if run.order.give_way:
+                    run.order.give_way()
                 for item in prepare(file, run):
                     hand_over(item)
             hand_over(end)
