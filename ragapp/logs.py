@@ -1,21 +1,66 @@
-"""One log file below the data folder, in one format; the terminal belongs to answers and progress."""
+"""One log file below the data folder, a JSON object a line; the terminal belongs to answers and progress."""
 
 from __future__ import annotations
 
+import contextvars
+import json
 import logging
 import logging.handlers
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ragapp.settings import Settings
 
 _CHATTY = (
     "ragapp", "ingest", "vllm", "torch", "transformers", "sentence_transformers", "unstructured", "huggingface_hub",
     "qdrant_client", "langchain", "langchain_core", "httpx", "alembic", "py.warnings", "PIL",
-    "charset_normalizer",
+    "charset_normalizer", "uvicorn", "opentelemetry", "mcp", "authlib",
 )  # fmt: skip
 _OURS = "ragapp-log"
 """Marks our handler among those that others added."""
-_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
+_REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+
+
+def request_id() -> str:
+    """The id of the request that is being answered; empty outside one."""
+    return _REQUEST.get()
+
+
+@contextmanager
+def within_request(own: str) -> Iterator[None]:
+    """Whatever is logged in the block, also by tasks and threads that it starts through asyncio, carries this id."""
+    token = _REQUEST.set(own)
+    try:
+        yield
+    finally:
+        _REQUEST.reset(token)
+
+
+def beside(**said: Any) -> Mapping[str, Any]:
+    """Figures and names beside a message, for `extra=` of a logger's call; each is a field of the line."""
+    return {"ragapp_fields": said}
+
+
+class _Lines(logging.Formatter):
+    """A record as one line of JSON, whatever its message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "process": record.process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if own := request_id():
+            line["request"] = own
+        line |= getattr(record, "ragapp_fields", {})
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
 
 
 class _OffTheTerminal(logging.handlers.RotatingFileHandler):
@@ -49,7 +94,7 @@ def open_log(settings: Settings) -> None:
     except OSError:
         handler = logging.NullHandler()
     handler.name = _OURS
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Lines())
     for name in _CHATTY:
         logger = logging.getLogger(name)
         for old in [h for h in logger.handlers if h.name == _OURS]:

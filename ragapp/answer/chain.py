@@ -24,6 +24,7 @@ from ragapp.answer.grounding import Judgement, nearest_documents
 from ragapp.answer.prompt import Prompt
 from ragapp.answer.sentences import SentenceStream
 from ragapp.errors import BadQuestion
+from ragapp.logs import beside
 from ragapp.retrieve.hybrid import Retrieved
 from ragapp.types import Answer, AnswerStatus, Citation, Passage, Principal, Sentence, Timings, Turn, Usage
 
@@ -237,22 +238,20 @@ class AnswerChain(Runnable[Any, Answer]):
 
 def _note(answer: Answer, *, with_text: bool) -> None:
     """One line in the log for each question: what it came to and what it cost; its words only where that is allowed."""
-    # the reason names the question's words
-    said = f" question={answer.question!r} answer={answer.text!r} reason={answer.reason!r}" if with_text else ""
-    _log.info(
-        "%s passages=%d citations=%d retrieve_s=%s first_token_s=%s total_s=%s prompt_tokens=%d "
-        "cached_tokens=%d completion_tokens=%d%s",
-        answer.status,
-        len(answer.passages),
-        len(answer.citations),
-        answer.timings.retrieve_s,
-        answer.timings.first_token_s,
-        answer.timings.total_s,
-        answer.usage.prompt_tokens,
-        answer.usage.cached_tokens,
-        answer.usage.completion_tokens,
-        said,
+    usage, timings = answer.usage, answer.timings
+    figures = beside(
+        passages=len(answer.passages),
+        citations=len(answer.citations),
+        retrieve_s=timings.retrieve_s,
+        first_token_s=timings.first_token_s,
+        total_s=timings.total_s,
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        # the reason names the question's words
+        **({"question": answer.question, "answer": answer.text, "reason": answer.reason} if with_text else {}),
     )
+    _log.info("%s", answer.status, extra=figures)
 
 
 def written(sentence: Sentence) -> str:

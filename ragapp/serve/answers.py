@@ -17,9 +17,9 @@ from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import AnswerRow, AnswerState, Door, UsageRow
 from ragapp.errors import EngineError, RagappError
+from ragapp.logs import request_id
 from ragapp.serve.line import Line, Ticket
 from ragapp.serve.metrics import Metrics
-from ragapp.serve.requests import request_id
 from ragapp.serve.shapes import answer_fields, citation_out, passage_out, sentence_out
 from ragapp.serve.traces import Traces
 from ragapp.serve.turns import turn_to_json
@@ -225,7 +225,7 @@ class Answers:
         except RagappError as error:
             live.error, reason = error, str(error)
         except Exception:  # noqa: BLE001 - whoever waits must hear of it, and the log has the rest
-            _log.exception("an answer failed unexpectedly in request %s", request_id())
+            _log.exception("an answer failed unexpectedly")
             reason = f"The answer failed unexpectedly; tell an admin the request id {request_id()}."
         finally:
             self._line.leave(ticket)

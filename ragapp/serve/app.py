@@ -22,7 +22,7 @@ from ragapp.serve.mcp import route as mcp
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.oidc import Provider
 from ragapp.serve.openai import routes as openai
-from ragapp.serve.problems import answer_errors
+from ragapp.serve.problems import answer_errors, unexpected
 from ragapp.serve.requests import SMALL_BODY, AroundRequests
 from ragapp.serve.routes import (
     answers,
@@ -116,7 +116,13 @@ def build_app(house: House) -> FastAPI:
     def largest(path: str) -> int:
         return uploads + SMALL_BODY if path.endswith(("/documents", "/files")) else SMALL_BODY
 
-    app.add_middleware(AroundRequests, observe=house.metrics.observe_request, largest=largest, traces=house.traces)
+    app.add_middleware(
+        AroundRequests,
+        observe=house.metrics.observe_request,
+        largest=largest,
+        fail=unexpected,
+        traces=house.traces,
+    )
     return app
 
 

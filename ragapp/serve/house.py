@@ -14,9 +14,9 @@ from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import PersonRow
 from ragapp.errors import CatalogError
+from ragapp.logs import request_id
 from ragapp.serve.line import Line
 from ragapp.serve.metrics import Metrics
-from ragapp.serve.requests import request_id
 from ragapp.serve.signin import Tries
 from ragapp.settings import Settings
 

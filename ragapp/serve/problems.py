@@ -25,8 +25,8 @@ from ragapp.errors import (
     StorageFull,
     Unreadable,
 )
+from ragapp.logs import request_id
 from ragapp.serve.line import LineFull
-from ragapp.serve.requests import request_id
 
 _log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[RagappError], HTTPStatus], ...] = (
@@ -82,11 +82,10 @@ def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have every error of the app end as a problem."""
+    """Have every error that is foreseen end as a problem; `unexpected` is for AroundRequests to call."""
     app.add_exception_handler(RagappError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _known(_: Request, error: Exception) -> Response:
@@ -123,9 +122,9 @@ async def _http(_: Request, error: Exception) -> Response:
     )
 
 
-async def _unexpected(_: Request, error: Exception) -> Response:
-    # the person gets the id under which the log holds the rest
-    _log.error("unexpected failure in request %s", request_id(), exc_info=error)
+def unexpected(error: Exception) -> Response:
+    """The problem for what nobody foresaw: the person gets the id under which the log holds the rest."""
+    _log.error("unexpected failure", exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         f"The service failed unexpectedly; tell an admin the request id {request_id()}, under which its log says why.",

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragapp.types import Answer
 
@@ -41,14 +41,14 @@ class Traces:
 
         above = TraceContextTextMapPropagator().extract(headers)
         attributes = {"http.request.method": method, "ragapp.request_id": request_id}
-        with self._tracer.start_as_current_span(method, above, SpanKind.SERVER, attributes) as span:
+        with self._span(method, attributes, context=above, kind=SpanKind.SERVER) as span:
             yield span
 
     @contextmanager
     def answer(self, question: str) -> Iterator[Span]:
         """The span of one question, from its turn in the line to its end."""
         text = {"ragapp.question": question} if self._with_text else {}
-        with self._tracer.start_as_current_span("answer", attributes=text) as span:
+        with self._span("answer", text) as span:
             yield span
 
     def answered(self, span: Span, answer: Answer, waited_s: float) -> None:
@@ -74,6 +74,22 @@ class Traces:
         self._past("retrieve", began, began + _ns(timings.retrieve_s))
         if timings.first_token_s is not None:
             self._past("generate", began + _ns(timings.first_token_s), end)
+
+    @contextmanager
+    def _span(self, name: str, attributes: Mapping[str, str], **options: Any) -> Iterator[Span]:
+        from opentelemetry.trace import StatusCode
+
+        # an error's text may name a document or repeat a question, so only its kind is noted
+        begun = self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False, **options
+        )
+        with begun as span:
+            try:
+                yield span
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(StatusCode.ERROR)
+                raise
 
     def close(self) -> None:
         """Send what waits."""

@@ -21,7 +21,6 @@ from ragapp.serve.openai.call import Call
 from ragapp.serve.openai.errors import told, unexpected
 from ragapp.serve.openai.shapes import ChatIn, completion_out, usage_out
 from ragapp.serve.openai.streaming import DONE, Chunks, line
-from ragapp.serve.requests import request_id
 from ragapp.types import Usage
 
 _log = logging.getLogger(__name__)
@@ -150,7 +149,7 @@ async def chunks(reply: Reply, asked: ChatIn) -> AsyncIterator[str]:
         yield line(told(error)[1])
         return
     except Exception:  # noqa: BLE001 - the reader must hear of it, and the log has the rest
-        _log.exception("a reply failed unexpectedly in request %s", request_id())
+        _log.exception("a reply failed unexpectedly")
         yield line(unexpected())
         return
     yield made.delta({}, reason)

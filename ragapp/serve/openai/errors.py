@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ragapp.errors import QuestionTooLong, RagappError
+from ragapp.logs import request_id
 from ragapp.serve.line import LineFull
 from ragapp.serve.problems import Refused, in_words, status_of
-from ragapp.serve.requests import request_id
 
 _log = logging.getLogger(__name__)
 _CODES = {
@@ -115,7 +115,7 @@ class OpenAiRoute(APIRoute):
                 status, headers = error.status_code, dict(error.headers or {})
                 body = error_body(status, str(error.detail))
             except Exception:  # noqa: BLE001 - the last door of this path
-                _log.exception("unexpected failure in request %s", request_id())
+                _log.exception("unexpected failure")
                 status, body, headers = 500, unexpected(), {}
             return JSONResponse(body, status, headers)
 

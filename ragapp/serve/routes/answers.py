@@ -14,12 +14,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from ragapp.catalog.service_rows import AnswerRow
+from ragapp.logs import request_id
 from ragapp.serve.answers import AnswerEvent, Asking, LiveAnswer, replayed
 from ragapp.serve.asking import asker, narrowing, prepare
 from ragapp.serve.callers import Asker, Caller
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
-from ragapp.serve.requests import request_id
 from ragapp.serve.shapes import AnswerOut, Id, Name, Question, Wire
 from ragapp.serve.withheld import readable
 

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ragapp import RagApp, Settings
 from ragapp.engine.vllm import VllmEngine
+from ragapp.errors import BadQuestion
 from ragapp.serve import app as service_app
 from ragapp.serve.traces import Traces, open_traces
 
@@ -55,3 +56,19 @@ def test_vllms_own_figures_stand_beside_ours(service: Service) -> None:
         engine = root.get("/v1/models").json()["engine"]
     assert "vllm:prompt_tokens_total" in said and "ragapp_answers_total" in said
     assert engine["kv_cache_used"] is not None and engine["prefix_cache_hits"] is not None
+
+
+def test_an_error_is_its_kind_and_not_its_words() -> None:
+    exporter = InMemorySpanExporter()
+    traces = Traces(exporter)
+    with (
+        pytest.raises(BadQuestion),
+        traces.request("POST", {}, "0f3c9a"),
+        traces.answer("What does the director earn?"),
+    ):
+        raise BadQuestion("The question about the director is odd.")
+    traces.close()
+    spans = exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["answer", "POST"]
+    assert all(span.attributes and span.attributes["error.type"] == "BadQuestion" for span in spans)
+    assert "director" not in " ".join(span.to_json() for span in spans)
