@@ -18,6 +18,7 @@ from ragapp.backup.manifest import HEAD, MANIFEST, Head, read_head
 from ragapp.catalog.catalog import FILE_NAME, Catalog
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.index.owner import Ownership
+from ragapp.index.sparse import end_sparse, write_sparse
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 64 << 20
@@ -137,7 +138,8 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, stage: Path, backup: Pa
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
         while block := source.read(_BLOCK):
             digest.update(block)
-            sink.write(block)
+            write_sparse(sink, block)
+        end_sparse(sink)
         sink.flush()
         os.fsync(sink.fileno())
     return digest.hexdigest()

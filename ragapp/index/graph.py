@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ragapp.errors import IndexUnavailable
+from ragapp.index.sparse import copy_sparse
 
 _CHILD = """
 import ctypes, os, signal, sys
@@ -42,7 +43,7 @@ def build_beside(folder: Path, spare_bytes: int) -> Path:
     if shutil.disk_usage(folder).free < 2 * size + spare_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     try:
-        shutil.copytree(folder, draft)
+        shutil.copytree(folder, draft, copy_function=copy_sparse)
         _run(draft)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
