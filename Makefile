@@ -25,6 +25,10 @@ help: ## this list
 run: $(READY) ## ingest the example documents into .data and answer a question about them
 	@RAGAPP_DATA=.data configs/setup/first-run "$(QUESTION)"
 
+.PHONY: up
+up: $(READY) ## start the service and its web page with the example documents; Ctrl-C stops both (ARGS="--port 8500")
+	@RAGAPP_DATA=.data $(BIN)/ragapp up $(ARGS)
+
 .PHONY: test
 test: $(READY) ## run the tests (ARGS="tests/ragapp -x" is handed to pytest)
 	@$(BIN)/pytest $(ARGS)

@@ -41,6 +41,8 @@ COMMANDS = (
     ("restore",),
     ("models",),
     ("serve",),
+    ("up",),
+    ("ui",),
     ("mcp",),
 )
 

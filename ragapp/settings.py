@@ -29,6 +29,13 @@ def configs_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
 
 
+def examples_folder() -> Path | None:
+    """The example documents, found like the profiles; None where they were left out."""
+    inside = Path(__file__).parent / "examples"
+    found = inside if inside.is_dir() else Path(__file__).parent.parent / "examples" / "documents"
+    return found if found.is_dir() else None
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -173,6 +180,7 @@ class ServeSettings(_Part):
     host: str = Field("127.0.0.1", description="The address it listens on.")
     port: int = Field(8400, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
     public_url: str | None = Field(None, description="What browsers call it, where a proxy stands before it.")
+    page_url: str | None = Field(None, description="Where the web page's process listens; it is shown under /app/.")
     single_user: bool = Field(False, description="Nobody signs in and everybody is the admin; only on loopback.")
     queue: int = Field(100, ge=1, description="Questions that may wait; more are refused for the moment.")
     queue_each: int = Field(10, ge=1, description="Questions of one person that may wait.")

@@ -19,6 +19,7 @@ from ragapp.cli import (
     serve,
     status,
     sync,
+    up,
 )
 from ragapp.cli import doctor as doctor_command
 
@@ -41,6 +42,8 @@ app.command("remove")(remove.remove)
 app.command("ask")(ask.ask)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
+app.command("up")(up.up)
+app.command("ui")(up.ui)
 app.command("mcp")(mcp.mcp)
 app.add_typer(evaluate.app, name="eval")
 app.command("status")(status.status)

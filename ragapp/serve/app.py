@@ -22,6 +22,8 @@ from ragapp.serve.mcp import route as mcp
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.oidc import Provider
 from ragapp.serve.openai import routes as openai
+from ragapp.serve.page_care import PageCare
+from ragapp.serve.page_proxy import PageProxy
 from ragapp.serve.problems import answer_errors, unexpected
 from ragapp.serve.requests import SMALL_BODY, AroundRequests
 from ragapp.serve.routes import (
@@ -32,6 +34,7 @@ from ragapp.serve.routes import (
     conversations,
     documents,
     feedback,
+    front,
     groups,
     health,
     jobs,
@@ -57,6 +60,7 @@ _ROUTERS = tuple(
     for part in (
         health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
         documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
+        front,
     )
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {
@@ -68,9 +72,10 @@ _STATUSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)
 _PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys(_STATUSES, _PROBLEM)
 
 
-def build_house(rag: RagApp) -> House:
-    """The service's parts around a RagApp."""
+def build_house(rag: RagApp, page_care: PageCare | None = None) -> House:
+    """The service's parts around a RagApp; with `page_care` a page's process is one of them."""
     serve = rag.settings.serve
+    page_url = page_care.url if page_care else serve.page_url
     line = Line(rag.settings.engine.max_parallel, serve.queue, serve.queue_each)
     metrics = Metrics()
     traces = open_traces(serve.traces, with_text=serve.trace_text)
@@ -85,6 +90,8 @@ def build_house(rag: RagApp) -> House:
         work=Work(rag, lambda: line.waiting + line.running > 0, metrics),
         drawing=Drawing(),
         provider=Provider(serve.oidc) if serve.oidc.issuer and not serve.single_user else None,
+        page=PageProxy(page_url) if page_url else None,
+        page_care=page_care,
     )
 
 
@@ -131,18 +138,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
     await asyncio.to_thread(house.work.start)
-    caring = asyncio.create_task(house.engine.run(), name="engine care")
-    sweeping = asyncio.create_task(keep_sweeping(house.rag), name="sweeping")
+    tasks = [
+        asyncio.create_task(house.engine.run(), name="engine care"),
+        asyncio.create_task(keep_sweeping(house.rag), name="sweeping"),
+    ]
+    if house.page_care:
+        tasks.append(asyncio.create_task(house.page_care.run(), name="page care"))
     try:
         async with mcp.mcp_open(app):
             yield
     finally:
         await house.answers.close(house.settings.serve.stop_grace_s)
-        for task in (caring, sweeping):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(caring, sweeping, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(house.work.close)
         house.drawing.close()
+        if house.page:
+            await house.page.close()
         if house.traces:
             await asyncio.to_thread(house.traces.close)
         await asyncio.to_thread(house.rag.close)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from ragapp.catalog.service_rows import PersonRow, TokenScope
 from ragapp.serve.house import House, house_of
@@ -97,7 +98,7 @@ class OpenToAll:
 public = Depends(OpenToAll())
 
 
-def caller_of(request: Request) -> Caller | None:
+def caller_of(request: HTTPConnection) -> Caller | None:
     """Whoever sent the request; None where nobody known did. Raises Refused for a forged request of a browser."""
     house = house_of(request)
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -114,7 +115,7 @@ def caller_of(request: Request) -> Caller | None:
     if session is None:
         return None
     same_site(request, house)
-    if request.method not in _SAFE and not _same(request.headers.get(CSRF_HEADER, ""), session.csrf):
+    if _changes(request) and not _same(request.headers.get(CSRF_HEADER, ""), session.csrf):
         raise forbidden(f"The header {CSRF_HEADER} is missing or wrong; reload the page.")
     person = house.active(session.person_id)
     return Caller(person, csrf=session.csrf) if person else None
@@ -135,13 +136,18 @@ def _same(given: str, kept: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), kept.encode())
 
 
-def same_site(request: Request, house: House) -> None:
+def _changes(request: HTTPConnection) -> bool:
+    return request.scope["type"] == "http" and request.scope["method"] not in _SAFE
+
+
+def same_site(request: HTTPConnection, house: House) -> None:
     """Another site's page must not act with the visitor's cookie, or reach a service on loopback by another name."""
     host = request.headers.get("host", "")
     if house.settings.serve.single_user and urlsplit(f"//{host}").hostname not in ("localhost", "127.0.0.1", "::1"):
         raise forbidden("In single-user mode the service answers to localhost only.")
-    if request.method in _SAFE:
+    if request.scope["type"] == "http" and not _changes(request):
         return
+    # browsers let any page open a WebSocket to anywhere, and send the cookie along
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise forbidden("Another site's page sent this; open ragapp's own page.")
     origin = request.headers.get("origin")

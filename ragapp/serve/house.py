@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ragapp.serve.care import EngineCare
     from ragapp.serve.drawing import Drawing
     from ragapp.serve.oidc import Provider
+    from ragapp.serve.page_care import PageCare
+    from ragapp.serve.page_proxy import PageProxy
     from ragapp.serve.traces import Traces
     from ragapp.serve.work import Work
 
@@ -50,6 +52,10 @@ class House:
     """Where spans are made, if they are."""
     provider: Provider | None = None
     """Where people sign in with the company's accounts, where there is one."""
+    page: PageProxy | None = None
+    """The web page behind the service, where there is one."""
+    page_care: PageCare | None = None
+    """The page's process, where the service looks after it."""
     handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Lets the command line on this machine in; lies in a file that only the data folder's owner can read."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,6 +91,6 @@ class House:
         self.catalog.audit.note(person_id, action, what, detail, request_id())
 
 
-def house_of(request: Request) -> House:
+def house_of(request: HTTPConnection) -> House:
     """The house of the app that got this request."""
     return cast("House", request.app.state.house)

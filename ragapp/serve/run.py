@@ -18,6 +18,7 @@ from ragapp.catalog.process import is_running, own_mark
 from ragapp.errors import RagappError
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
+from ragapp.serve.page_care import PageCare
 from ragapp.settings import Settings
 
 NOTE = "service.json"
@@ -38,14 +39,21 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(rag: RagApp, say: Callable[[str], None]) -> None:
-    """Serve until a signal comes. Raises RagappError where the port is taken."""
-    house = build_house(rag)
+def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, first: Path | None = None) -> None:
+    """Serve until a signal comes, `with_page` with the web page's process beside; the folder `first` is taken in.
+
+    Raises RagappError where the port is taken, or where Streamlit is missing.
+    """
     settings = rag.settings.serve
     with _listening(settings.host, settings.port) as opened:
-        url = settings.public_url or _url(settings.host, opened.getsockname()[1])
-        with told(rag.settings.data, _url(settings.host, opened.getsockname()[1]), house.handover_secret):
+        own_url = _url(settings.host, opened.getsockname()[1])
+        url = settings.public_url or own_url
+        house = build_house(rag, PageCare(own_url) if with_page else None)
+        with told(rag.settings.data, own_url, house.handover_secret):
             say(f"ragapp listens on {url}; the models are being loaded.")
+            if first:
+                say(f"There are no documents yet: the examples in {first} are being read.")
+                house.work.add(rag.intake.note_paths([first], "default", None))
             if not settings.single_user and not house.catalog.people.admins():
                 secret = house.catalog.credentials.invite(_LINK_LASTS, role="admin")
                 say(f"Make the first account, an admin, here; the link works once, for 24 hours: {url}/join/{secret}")

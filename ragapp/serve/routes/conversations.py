@@ -36,6 +36,11 @@ class WholeConversation(ConversationOut):
     answers: list[AnswerOut]
 
 
+class ConversationIn(Wire):
+    title: Name
+    collections: list[Name] = Field([], max_length=100, description="Where its questions look; everywhere when empty.")
+
+
 class ConversationChange(Wire):
     """What is named is changed, the rest stays."""
 
@@ -54,6 +59,15 @@ def list_conversations(
     """One's own conversations, the last used first."""
     found = house_of(request).catalog.conversations.list(caller.person.id, like=like, limit=limit, offset=offset)
     return [conversation_out(row) for row in found]
+
+
+@router.post("", operation_id="begin_conversation", status_code=HTTPStatus.CREATED)
+def begin_conversation(request: Request, given: ConversationIn, caller: Asker) -> ConversationOut:
+    """Begin one before its first question, so that files can be attached to it."""
+    house = house_of(request)
+    row = house.catalog.conversations.start(caller.person.id, given.title, given.collections)
+    house.note(caller.person.id, "conversation.begin", row.id)
+    return conversation_out(row)
 
 
 @router.get("/{conversation_id}", operation_id="get_conversation")

@@ -17,6 +17,7 @@ from ragapp.serve.callers import COOKIE, caller_of, public
 from ragapp.serve.entrance import address_of, by_link, by_password, close_session, open_session
 from ragapp.serve.house import House, house_of
 from ragapp.serve.page import expect_own_form, own_path, page, sign_in_page
+from ragapp.serve.page_proxy import PREFIX
 from ragapp.serve.problems import Refused, status_of
 from ragapp.serve.signin import SHORTEST_PASSWORD
 
@@ -33,6 +34,8 @@ def front(request: Request) -> Response:
     caller = caller_of(request)
     if caller is None:
         return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    if house.page:
+        return RedirectResponse(f"{PREFIX}/", HTTPStatus.SEE_OTHER)
     return page(
         request,
         "front.html",
@@ -69,6 +72,12 @@ def sign_in(
     response = RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER)
     open_session(request, response, house, person)
     return response
+
+
+@router.get("/sign-out", dependencies=[public])
+def sign_out_form(request: Request) -> Response:
+    """Asked first: a link alone, which another site could make, signs nobody out."""
+    return page(request, "sign_out.html") if caller_of(request) else RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/sign-out", dependencies=[public])

@@ -19,7 +19,7 @@ from .conftest import Service
 
 PUBLIC = {
     "/health/live", "/health/ready", "/openapi.json", "/docs", "/", "/sign-in", "/sign-out", "/join/{secret}",
-    "/v1/session", "/v1/session/invite", "/v1/oidc/start", "/v1/oidc/callback",
+    "/app", "/app/{path:path}", "/v1/session", "/v1/session/invite", "/v1/oidc/start", "/v1/oidc/callback",
 }  # fmt: skip
 """What anybody may call: whether it lives, what it is, and signing in. Nothing else may be added without a thought."""
 DOORS = {"/mcp"}

@@ -1,0 +1,7 @@
+"""."""
+
+import streamlit as st
+
+
+def show() -> None:
+    st.write("soon")
