@@ -206,6 +206,13 @@ class ServeSettings(_Part):
             return self.host == "localhost"
 
 
+class CostSettings(_Part):
+    """What the usage page reckons with."""
+
+    hour_usd: float | None = Field(None, ge=0, description="What an hour of this machine costs, power and purchase.")
+    prices: Path | None = Field(None, description="Proprietary APIs' prices, in the form of configs/prices.yaml.")
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with the defaults of the laptop profile."""
 
@@ -228,6 +235,7 @@ class Settings(BaseSettings):
     answer: AnswerSettings = AnswerSettings()
     privacy: PrivacySettings = PrivacySettings()
     serve: ServeSettings = ServeSettings()
+    costs: CostSettings = CostSettings()
 
     def __init__(self, **arguments: Any) -> None:
         _refuse_unknown_variables()
@@ -307,7 +315,7 @@ class _ProfileSource(PydanticBaseSettingsSource):
 
 def profile_names() -> list[str]:
     """The names of the profiles that come with ragapp."""
-    return sorted(path.stem for path in configs_folder().glob("*.yaml") if path.stem != "models")
+    return sorted(path.stem for path in configs_folder().glob("*.yaml") if path.stem not in ("models", "prices"))
 
 
 def profile_path(profile: str | None = None) -> Path:

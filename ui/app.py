@@ -13,6 +13,8 @@ from ui.parts.look import dress
 from ui.parts.plain import plain
 from ui.parts.session import client, sign_in_again, wait_for_service
 
+_ICON = Path(__file__).parent / "parts" / "web" / "icon.png"
+
 
 def main() -> None:
     st.set_page_config(

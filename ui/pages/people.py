@@ -1,7 +1,160 @@
-"""."""
+"""Accounts, groups and tokens for admins; one's own password and tokens for everybody."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
 import streamlit as st
+
+from ui.client import Client, part
+from ui.parts.plain import plain
+from ui.parts.session import client, said
+
+_ROLES = ("reader", "admin")
+_SCOPES = {"ask": "Ask and search", "curate": "Bring documents in", "admin": "Administer"}
 
 
 def show() -> None:
-    st.write("soon")
+    """The page."""
+    service = client()
+    me = service.me
+    with said():
+        if not me.is_admin:
+            st.title("Account", anchor=False)
+            _tokens(service)
+            return
+        st.title("People", anchor=False)
+        parts = {"Accounts": _accounts, "Groups": _groups, "API tokens": _tokens}
+        chosen = st.segmented_control(
+            "Part", list(parts), default="Accounts", label_visibility="collapsed", required=True
+        )
+        parts[chosen or "Accounts"](service)
+
+
+def _accounts(service: Client) -> None:
+    if service.me.single_user:
+        st.info("Nobody signs in here: this machine's user is the admin. Start with --accounts for people.")
+    found = service.get("/v1/people")
+    groups = sorted(group["name"] for group in service.get("/v1/groups") if group["name"] != "everyone")
+    collections = sorted(each["name"] for each in service.get("/v1/collections"))
+    _shown_link()
+    for person in found:
+        locked = "" if person["active"] else " :red-badge[locked]"
+        admin = " :blue-badge[admin]" if person["role"] == "admin" else ""
+        label = f"**{plain(person['display'] or person['name'])}**{admin}{locked} {plain(', '.join(person['groups']))}"
+        with st.expander(label):
+            _account(service, person, groups, collections)
+    with st.expander("New account", icon=":material/person_add:"), st.form("new-person", border=False):
+        name = st.text_input("Name to sign in with", max_chars=200)
+        display = st.text_input("Name to show", max_chars=200)
+        role = st.selectbox("Role", _ROLES)
+        chosen = st.multiselect("Groups", groups, accept_new_options=True)
+        if st.form_submit_button("Make"):
+            with said():
+                body: dict[str, Any] = {"name": name.strip(), "role": role, "groups": chosen}
+                if display.strip():
+                    body["display"] = display.strip()
+                _keep_link(service.post("/v1/people", body))
+
+
+def _account(service: Client, person: dict[str, Any], groups: list[str], collections: list[str]) -> None:
+    own = f"/v1/people/{part(person['id'])}"
+    seen = person["signed_in"][:16].replace("T", " ") + " UTC" if person["signed_in"] else "never"
+    through = (
+        "the company's sign-in" if person["elsewhere"] else "a password" if person["has_password"] else "no way yet"
+    )
+    st.caption(f"{plain(person['name'])} · signed in last: {seen} · through {through}")
+    with st.form(f"person-{person['id']}", border=False):
+        role = st.selectbox("Role", _ROLES, _ROLES.index(person["role"]))
+        member = st.multiselect(
+            "Groups", sorted({*groups, *person["groups"]}), person["groups"], accept_new_options=True
+        )
+        curates = st.multiselect(
+            "Looks after the collections", sorted({*collections, *person["curates"]}), person["curates"]
+        )
+        active = st.toggle("May sign in", person["active"])
+        if st.form_submit_button("Save", type="primary"):
+            with said():
+                service.patch(own, {"role": role, "groups": member, "curates": curates, "active": active})
+                st.rerun()
+    with st.container(horizontal=True):
+        if st.button("New link to set a password", key=f"link-{person['id']}", icon=":material/link:"):
+            _keep_link(service.post(f"{own}/link"))
+        if st.button("Delete", key=f"forget-{person['id']}", icon=":material/delete:"):
+            _forget(service, person)
+
+
+@st.dialog("Delete this account?")
+def _forget(service: Client, person: dict[str, Any]) -> None:
+    st.write(f"{plain(person['display'] or person['name'])} goes with all questions, answers, files and tokens.")
+    if st.button("Delete for good", type="primary", key="really-forget"):
+        with said():
+            service.delete(f"/v1/people/{part(person['id'])}")
+            st.rerun()
+
+
+def _keep_link(invited: dict[str, Any]) -> None:
+    st.session_state["invited"] = (invited["person"]["name"], invited["link"])
+    st.rerun()
+
+
+def _shown_link() -> None:
+    """Once: a link that is lost is made anew."""
+    if kept := st.session_state.pop("invited", None):
+        name, link = kept
+        st.success(f"Give {plain(name)} this link; it works once, for seven days, and is shown only now.")
+        st.code(link, language=None)
+
+
+def _groups(service: Client) -> None:
+    found = service.get("/v1/groups")
+    table = {
+        "Group": [group["name"] for group in found],
+        "People": [group["people"] for group in found],
+        "Documents it sees": [group["documents"] for group in found],
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True)
+    left, right = st.columns(2)
+    with left.form("new-group", clear_on_submit=True):
+        name = st.text_input("New group", max_chars=200)
+        if st.form_submit_button("Make"):
+            with said():
+                service.post("/v1/groups", {"name": name.strip()})
+                st.rerun()
+    with right.form("drop-group"):
+        gone = st.selectbox("Group", [group["name"] for group in found if group["name"] != "everyone"])
+        if st.form_submit_button("Take everybody out and forget it") and gone:
+            with said():
+                service.delete(f"/v1/groups/{part(gone)}")
+                st.rerun()
+
+
+def _tokens(service: Client) -> None:
+    if kept := st.session_state.pop("token", None):
+        st.success("Copy it now; it is not shown again.")
+        st.code(kept, language=None)
+    people = {}
+    if service.me.is_admin:
+        people = {person["id"]: person["display"] or person["name"] for person in service.get("/v1/people")}
+    found = service.get("/v1/tokens", everybody="true" if service.me.is_admin else None)
+    if not found:
+        st.info("There are no API tokens. Programs sign in with one.", icon=":material/key:")
+    for token in found:
+        words, away = st.columns([8, 1], vertical_alignment="center")
+        state = ":gray-badge[revoked]" if token["revoked"] else f"until {(token['expires'] or 'ever')[:10]}"
+        owner = f"{plain(people[token['person_id']])} · " if token["person_id"] in people else ""
+        scopes = ", ".join(_SCOPES[scope] for scope in token["scopes"])
+        words.markdown(f"**{plain(token['name'])}** {owner}{scopes} · {state}")
+        if not token["revoked"] and away.button("Revoke", key=f"revoke-{token['id']}"):
+            service.delete(f"/v1/tokens/{part(token['id'])}")
+            st.rerun()
+    with st.expander("New token", icon=":material/add:"), st.form("new-token", border=False):
+        name = st.text_input("What it is for", max_chars=200)
+        scopes = st.multiselect("May", list(_SCOPES), ["ask"], format_func=_SCOPES.__getitem__)
+        days = st.number_input("Days", 1, 366, 90)
+        if st.form_submit_button("Make"):
+            with said():
+                made = service.post("/v1/tokens", {"name": name.strip(), "scopes": scopes, "days": int(days)})
+                st.session_state["token"] = made["secret"]
+                st.rerun()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from ragapp.catalog.service_rows import UsageRow
 from ragapp.serve.callers import Asker
-from ragapp.serve.house import house_of
+from ragapp.serve.costs import prices
+from ragapp.serve.house import House, house_of
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
 By = Literal["day", "collection", "person", "model", "door"]
@@ -41,11 +42,27 @@ class UsageOf(BaseModel):
     total_s: Spread
 
 
+class Elsewhere(BaseModel):
+    """What the same tokens would have cost at an API's list price."""
+
+    name: str
+    usd: float
+    source: str
+    read: date = Field(description="When the price was read there.")
+
+
+class Costs(BaseModel):
+    hours: float = Field(description="From the first question of these days until now.")
+    here_usd: float | None = Field(description="These hours at costs.hour_usd; null where that is not set.")
+    elsewhere: list[Elsewhere]
+
+
 class UsageReport(BaseModel):
     since: datetime
     until: datetime
     total: UsageOf
     by: list[UsageOf]
+    costs: Costs | None = Field(description="For admins.")
 
 
 @router.get("", operation_id="usage")
@@ -67,8 +84,27 @@ def usage(
     for row in rows:
         for key in _keys(row, by):
             split[key].append(row)
+    total = _sum("", rows)
     return UsageReport(
-        since=since, until=until, total=_sum("", rows), by=[_sum(key, split[key]) for key in sorted(split)]
+        since=since,
+        until=until,
+        total=total,
+        by=[_sum(key, split[key]) for key in sorted(split)],
+        costs=_costs(house_of(request), rows, total, until) if caller.is_admin else None,
+    )
+
+
+def _costs(house: House, rows: list[UsageRow], total: UsageOf, until: datetime) -> Costs:
+    settings = house.settings.costs
+    hours = (until - min(row.at for row in rows)) / timedelta(hours=1) if rows else 0.0
+    tokens = total.prompt_tokens, total.cached_tokens, total.completion_tokens
+    return Costs(
+        hours=round(hours, 2),
+        here_usd=None if settings.hour_usd is None else round(hours * settings.hour_usd, 2),
+        elsewhere=[
+            Elsewhere(name=price.name, usd=price.of(*tokens), source=price.source, read=price.read)
+            for price in prices(settings.prices)
+        ],
     )
 
 
