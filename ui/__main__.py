@@ -30,7 +30,7 @@ def main() -> None:
 
     options = {"server.address": given.host, "server.port": given.port}
     bootstrap.load_config_options(flag_options={key.replace(".", "_"): value for key, value in options.items()})
-    bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], {})
+    bootstrap.run(str(Path(__file__).with_name("script") / "page.py"), False, [], {})
 
 
 def _arguments() -> argparse.Namespace:

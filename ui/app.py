@@ -17,6 +17,7 @@ _ICON = Path(__file__).parent / "parts" / "web" / "icon.png"
 
 
 def main() -> None:
+    """Draw the page that this visitor chose."""
     st.set_page_config(
         page_title="ragapp", page_icon=str(Path(__file__).parent / "parts" / "web" / "icon.png"), layout="wide"
     )
@@ -63,6 +64,3 @@ def _who(me: Me) -> None:
         st.space("small")
         st.caption(f"Signed in as {plain(me.display)}")
         st.markdown("[Sign out](/sign-out)")
-
-
-main()
