@@ -81,11 +81,9 @@ def _question(service: Client, conversation_id: str, answer: dict[str, Any]) -> 
             st.session_state.pop("editing", None)
             _ask(service, wording, conversation_id, replaces=answer["id"])
         return
-    words, change = st.columns([20, 1], vertical_alignment="top")
+    words, change = st.columns([12, 1], vertical_alignment="top")
     words.text(answer["question"])
-    if change.button(
-        "", icon=":material/edit:", key=f"change-{answer['id']}", type="tertiary", help="Change the question"
-    ):
+    if change.button("Edit", key=f"change-{answer['id']}", type="tertiary", help="Change the question"):
         st.session_state["editing"] = answer["id"]
         st.rerun()
 

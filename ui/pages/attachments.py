@@ -46,13 +46,13 @@ def _held(conversation_id: str) -> None:
     service = client()
     with said():
         for file in service.get(f"/v1/conversations/{conversation_id}/files"):
-            name, away = st.columns([6, 1], vertical_alignment="center")
+            name, away = st.columns([4, 1], vertical_alignment="center")
             if file["state"] is None:
                 name.markdown(f"{plain(file['name'])} :gray[— being read…]")
             elif file["state"] == "live":
                 name.markdown(f"{plain(file['name'])} :green[— ready]")
             else:
                 name.markdown(f"{plain(file['name'])} :red[— {plain(file['reason'])}]")
-            if away.button("", icon=":material/close:", key=f"detach-{file['document_id']}", help="Take it away"):
+            if away.button("Remove", key=f"detach-{file['document_id']}", type="tertiary"):
                 service.delete(f"/v1/conversations/{conversation_id}/files/{file['document_id']}")
                 st.rerun()

@@ -62,7 +62,7 @@ def conversation_menu(service: Client, found: dict[str, Any]) -> None:
     """The open conversation's title and what can be done with it."""
     title, menu = st.columns([12, 1], vertical_alignment="center")
     title.markdown(f"**{plain(found['title'])}**")
-    with menu.popover("", icon=":material/more_horiz:", help="Rename, export, delete"):
+    with menu.popover("More", type="tertiary", help="Rename, export, delete"):
         with st.form(f"rename-{found['id']}", border=False):
             wording = st.text_input("Title", found["title"], max_chars=_LONGEST_TITLE)
             if st.form_submit_button("Rename", width="stretch") and wording.strip():

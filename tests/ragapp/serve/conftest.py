@@ -20,6 +20,7 @@ from ragapp.engine.vllm import VllmEngine
 from ragapp.index.sparse import copy_sparse
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
+from ragapp.serve.page_care import PageCare
 from ragapp.serve.signin import hashed
 
 PASSWORD = "correct horse battery staple"
@@ -55,17 +56,18 @@ class Service:
 
 
 @contextmanager
-def running(rag: RagApp, *, engine: bool = True) -> Iterator[Service]:
+def running(rag: RagApp, *, engine: bool = True, page: bool = False, port: int = 0) -> Iterator[Service]:
     """Serve a RagApp until the block ends; without `engine` nothing is loaded, and it never gets ready."""
-    house = build_house(rag)
-    if not engine:
-        house.engine.run = _rest  # type: ignore[method-assign]
-    with socket.create_server(("127.0.0.1", 0)) as opened:
+    with socket.create_server(("127.0.0.1", port)) as opened:
+        url = f"http://127.0.0.1:{opened.getsockname()[1]}"
+        house = build_house(rag, PageCare(url) if page else None)
+        if not engine:
+            house.engine.run = _rest  # type: ignore[method-assign]
         config = uvicorn.Config(build_app(house), log_config=None, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
         thread.start()
-        service = Service(f"http://127.0.0.1:{opened.getsockname()[1]}", house)
+        service = Service(url, house)
         try:
             yield service
         finally:

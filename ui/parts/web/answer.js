@@ -43,6 +43,7 @@ class AnswerView {
     }
     this.leave();
     this.id = data.id;
+    this.frame.dataset.answer = data.id;
     this.question = data.question;
     this.feedback = data.feedback;
     this.sentences = [];
