@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from ragapp import RagApp, Settings
 from ragapp.answer.events import Event
@@ -118,12 +118,22 @@ class Visitor:
         return self.page.get_by_test_id("stChatInputTextArea")
 
     def ask(self, question: str, *, wait: bool = True) -> None:
-        asked_before = self.page.locator(".answer").count()
+        self.settled()
+        known = {each.get_attribute("data-answer") for each in self.page.locator(".answer").all()}
         self.box.fill(question)
         self.box.press("Enter")
-        self.page.locator(".answer").nth(asked_before).wait_for()
+        self.page.locator(".answer" + "".join(f':not([data-answer="{each}"])' for each in known)).last.wait_for()
+        for each in known:
+            # while Streamlit draws anew, what was there may stand there twice
+            expect(self.page.locator(f'.answer[data-answer="{each}"]')).to_have_count(1)
         if wait:
             self.answered()
+
+    def settled(self) -> None:
+        """Wait until Streamlit is connected and has drawn everything."""
+        self.page.locator('[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]').wait_for(
+            timeout=60_000
+        )
 
     def answered(self) -> None:
         """Wait for the end of the last answer."""
