@@ -18,7 +18,7 @@ ARGS ?=
 .PHONY: help
 help: ## this list
 	@echo "make WORD, where WORD is one of"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "SET=cpu or SET=gpu chooses the locked set by hand; here it is $(SET)."
 
 .PHONY: run
@@ -31,6 +31,7 @@ up: $(READY) ## start the service and its web page with the example documents; C
 
 .PHONY: test
 test: $(READY) ## run the tests (ARGS="tests/ragapp -x" is handed to pytest)
+	@configs/setup/browser
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: check
@@ -39,6 +40,11 @@ check: $(READY) ## ruff, mypy and the import floors
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: screenshots
+screenshots: $(READY) ## take a picture of every page, wide and narrow, light and dark, to be looked at
+	@configs/setup/browser
+	@$(BIN)/python docs/make_screenshots.py
 
 .PHONY: torture
 torture: $(READY) ## kill a sync at fifty random moments, then compare with one left alone (ARGS=--power-cut)

@@ -8,9 +8,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from ui.client import Me, ServiceDown, SignedOut
-from ui.pages import ask, audit, documents, feedback, models, people, search, usage
+from ui.pages import account, ask, audit, documents, feedback, models, people, search, usage
 from ui.parts.look import dress
-from ui.parts.plain import plain
 from ui.parts.session import client, sign_in_again, wait_for_service
 
 _ICON = Path(__file__).parent / "parts" / "web" / "icon.png"
@@ -18,9 +17,8 @@ _ICON = Path(__file__).parent / "parts" / "web" / "icon.png"
 
 def main() -> None:
     """Draw the page that this visitor chose."""
-    st.set_page_config(
-        page_title="ragapp", page_icon=str(Path(__file__).parent / "parts" / "web" / "icon.png"), layout="wide"
-    )
+    st.set_page_config(page_title="ragapp", page_icon=str(_ICON), layout="wide")
+    st.logo(str(_ICON), size="large")
     dress()
     try:
         me = client().me
@@ -32,9 +30,7 @@ def main() -> None:
         return
     pages = _pages(me)
     st.session_state["pages"] = {each.url_path or "ask": each for each in pages}
-    page = st.navigation(pages, position="top")
-    page.run()
-    _who(me)
+    st.navigation(pages, position="top").run()
 
 
 def _pages(me: Me) -> list[StreamlitPage]:
@@ -52,15 +48,6 @@ def _pages(me: Me) -> list[StreamlitPage]:
             st.Page(feedback.show, title="Feedback", icon=":material/thumbs_up_down:", url_path="feedback"),
             st.Page(audit.show, title="Audit", icon=":material/history:", url_path="audit"),
         ]
-    elif not me.single_user:
-        found.append(st.Page(people.show, title="Account", icon=":material/person:", url_path="account"))
+    if not me.single_user:
+        found.append(st.Page(account.show, title="Account", icon=":material/person:", url_path="account"))
     return found
-
-
-def _who(me: Me) -> None:
-    if me.single_user:
-        return
-    with st.sidebar:
-        st.space("small")
-        st.caption(f"Signed in as {plain(me.display)}")
-        st.markdown("[Sign out](/sign-out)")

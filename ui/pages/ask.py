@@ -81,9 +81,9 @@ def _question(service: Client, conversation_id: str, answer: dict[str, Any]) -> 
             st.session_state.pop("editing", None)
             _ask(service, wording, conversation_id, replaces=answer["id"])
         return
-    words, change = st.columns([12, 1], vertical_alignment="top")
-    words.text(answer["question"])
-    if change.button("Edit", key=f"change-{answer['id']}", type="tertiary", help="Change the question"):
+    row = st.container(horizontal=True, wrap=False)
+    row.text(answer["question"], width="stretch")
+    if row.button("Edit", key=f"change-{answer['id']}", type="tertiary", width="content", help="Change the question"):
         st.session_state["editing"] = answer["id"]
         st.rerun()
 
@@ -107,7 +107,7 @@ def _no_documents(service: Client) -> None:
         st.title("Nothing to read yet", anchor=False)
         st.info("There are no documents that you may see; ask whoever looks after them.", icon=":material/info:")
         return
-    if any(job["state"] in ("waiting", "running") for job in service.get("/v1/jobs", limit=5)):
+    if _going(service):
         st.title("The first documents are being read", anchor=False)
         st.info(
             "This takes a moment; the page goes on by itself. You may ask already.", icon=":material/hourglass_top:"
@@ -130,9 +130,34 @@ def _await_documents() -> None:
         st.rerun()
 
 
+def _reading(service: Client) -> None:
+    """Whoever brings documents in is told that answers don't know all of them yet."""
+    if service.me.is_curator and _going(service):
+        st.fragment(_how_far, run_every=_LOOK_S)()
+
+
+def _how_far() -> None:
+    service = client()
+    try:
+        going = _going(service)
+    except ServiceError:
+        return
+    if not going:
+        st.rerun()
+    told = going[-1]["progress"] or {}
+    total = told.get("files_total")
+    done = f"{told['files_done']} of {total} files are read" if total else "Documents are being read"
+    st.caption(f":material/hourglass_top: {done}; answers know only what is read by now.")
+
+
+def _going(service: Client) -> list[dict[str, Any]]:
+    return [job for job in service.get("/v1/jobs", limit=5) if job["state"] in ("waiting", "running")]
+
+
 def _composer(service: Client, found: dict[str, Any] | None) -> None:
     """Where one writes, and where the question looks."""
     with st.bottom:
+        _reading(service)
         with st.container(horizontal=True):
             attach(service, found)
             collections = _collections(service, found)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.parts.session import client, said
+from ui.parts.table import table
 
 _AT_ONCE = 200
 
@@ -35,7 +36,7 @@ def show() -> None:
         if not rows:
             st.info("Nothing of this kind is noted.", icon=":material/info:")
         else:
-            _table(rows)
+            table(_frame(rows))
         with st.container(horizontal=True):
             if len(ends) > 1 and st.button("Newer", icon=":material/chevron_left:"):
                 ends.pop()
@@ -47,8 +48,8 @@ def show() -> None:
             st.link_button("Export as JSON lines", "/v1/audit/export?format=jsonl", icon=":material/download:")
 
 
-def _table(rows: list[dict[str, object]]) -> None:
-    frame = pd.DataFrame(
+def _frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "When (UTC)": pd.to_datetime([str(row["at"]) for row in rows], utc=True),
             "Who": [row["person"] or "–" for row in rows],
@@ -58,7 +59,6 @@ def _table(rows: list[dict[str, object]]) -> None:
             "Request": [row["request_id"] for row in rows],
         }
     )
-    st.dataframe(frame, hide_index=True, height=560)
 
 
 def _moment(day: date | None) -> str | None:

@@ -60,9 +60,9 @@ def conversation_list(service: Client) -> None:
 
 def conversation_menu(service: Client, found: dict[str, Any]) -> None:
     """The open conversation's title and what can be done with it."""
-    title, menu = st.columns([12, 1], vertical_alignment="center")
-    title.markdown(f"**{plain(found['title'])}**")
-    with menu.popover("More", type="tertiary", help="Rename, export, delete"):
+    row = st.container(horizontal=True, wrap=False, vertical_alignment="center")
+    row.markdown(f"**{plain(found['title'])}**", width="stretch")
+    with row.popover("More", type="tertiary", width="content", help="Rename, export, delete"):
         with st.form(f"rename-{found['id']}", border=False):
             wording = st.text_input("Title", found["title"], max_chars=_LONGEST_TITLE)
             if st.form_submit_button("Rename", width="stretch") and wording.strip():

@@ -12,8 +12,10 @@ from ui.client import Client
 from ui.pages import add, jobs, sources
 from ui.pages.document import look
 from ui.parts.session import client, said
+from ui.parts.table import table
 
 _AT_ONCE = 100
+_WIDTHS = {"Title": "medium", "Why": "medium"}
 _STATES = {"All": None, "Searchable": "live", "Not readable": "failed"}
 
 
@@ -44,13 +46,14 @@ def show() -> None:
 def _files(service: Client) -> None:
     """The list, a page at a time, however many there are."""
     offered = {each["name"]: each["title"] or each["name"] for each in service.get("/v1/collections")}
-    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
-    find = left.text_input("Find", placeholder="Part of a name or title", max_chars=200)
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    find = row.text_input("Find", placeholder="Part of a name or title", max_chars=200, width=380)
     names = {"": "All collections"} | offered
-    collection = middle.selectbox("Collection", list(names), format_func=names.__getitem__)
+    collection = row.selectbox("Collection", list(names), format_func=names.__getitem__, width=260)
     state = None
     if service.me.is_curator:
-        state = _STATES[right.segmented_control("State", list(_STATES), default="All", required=True) or "All"]
+        chosen = row.segmented_control("State", list(_STATES), default="All", required=True, width="content")
+        state = _STATES[chosen or "All"]
     # the id after which a page begins, page by page, so that going back needs no counting
     begins = st.session_state.setdefault("documents-begins", {}).setdefault(f"{find}\0{collection}\0{state}", [""])
     told = service.get("/v1/documents", find=find, collection=collection, state=state, after=begins[-1], limit=_AT_ONCE)
@@ -59,13 +62,14 @@ def _files(service: Client) -> None:
         return
     st.caption(f"{told['total']:,} documents")
     rows = told["documents"]
-    picked = st.dataframe(
-        _frame(rows), hide_index=True, on_select="rerun", selection_mode="single-row", height=520, key="documents-table"
+    wide = {name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()}
+    picked = table(
+        _frame(rows), on_select="rerun", selection_mode="single-row", key="documents-table", column_config=wide
     )
     st.caption("Choose a row to look into a document.")
     _turn(begins, told["next"])
-    if chosen := picked.selection.rows:
-        st.query_params["d"] = rows[chosen[0]]["id"]
+    if marked := picked.selection.rows:
+        st.query_params["d"] = rows[marked[0]]["id"]
         st.rerun()
 
 
@@ -90,20 +94,21 @@ def _nothing(service: Client, filtered: bool) -> None:
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     states = {"live": "searchable", "failed": "not readable"}
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "Title": [row["title"] for row in rows],
-            "Name": [row["source"] for row in rows],
             "State": [states[row["state"]] for row in rows],
             "Why": [row["reason"] for row in rows],
             "Collection": [row["collection"] for row in rows],
             "Type": [row["type"] for row in rows],
-            "Pages": [row["pages"] for row in rows],
+            "Pages": pd.array([row["pages"] for row in rows], dtype="Int64"),
             "Chunks": [row["chunks"] for row in rows],
             "Size": [size(row["size"]) for row in rows],
             "Changed": pd.to_datetime([row["changed"] for row in rows], utc=True),
+            "Where it is": [row["source"] for row in rows],
         }
     )
+    return frame if any(frame["Why"]) else frame.drop(columns="Why")
 
 
 def size(count: int) -> str:

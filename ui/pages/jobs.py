@@ -10,6 +10,7 @@ import streamlit as st
 from ui.client import Client
 from ui.parts.plain import plain
 from ui.parts.session import client, said
+from ui.parts.table import table
 
 _LOOK_S = 1
 _GOING = ("waiting", "running")
@@ -99,7 +100,7 @@ def _details(service: Client, job: dict[str, Any]) -> None:
             st.rerun()
     files = service.get(f"/v1/jobs/{job['id']}/files", limit=_MOST_FILES)
     if files:
-        st.dataframe(frame_of(files), hide_index=True)
+        table(frame_of(files))
 
 
 def frame_of(files: list[dict[str, Any]]) -> pd.DataFrame:

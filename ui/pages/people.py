@@ -1,4 +1,4 @@
-"""Accounts, groups and tokens for admins; one's own password and tokens for everybody."""
+"""Accounts, groups and everybody's tokens, for admins."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from ui.client import Client, part
+from ui.pages import tokens
 from ui.parts.plain import plain
 from ui.parts.session import client, said
+from ui.parts.table import table
 
 _ROLES = ("reader", "admin")
-_SCOPES = {"ask": "Ask and search", "curate": "Bring documents in", "admin": "Administer"}
 
 
 def show() -> None:
     """The page."""
     service = client()
-    me = service.me
     with said():
-        if not me.is_admin:
-            st.title("Account", anchor=False)
-            _tokens(service)
-            return
         st.title("People", anchor=False)
-        parts = {"Accounts": _accounts, "Groups": _groups, "API tokens": _tokens}
+        parts = {"Accounts": _accounts, "Groups": _groups, "API tokens": tokens.everybodys}
         chosen = st.segmented_control(
             "Part", list(parts), default="Accounts", label_visibility="collapsed", required=True
         )
@@ -61,10 +57,9 @@ def _accounts(service: Client) -> None:
 def _account(service: Client, person: dict[str, Any], groups: list[str], collections: list[str]) -> None:
     own = f"/v1/people/{part(person['id'])}"
     seen = person["signed_in"][:16].replace("T", " ") + " UTC" if person["signed_in"] else "never"
-    through = (
-        "the company's sign-in" if person["elsewhere"] else "a password" if person["has_password"] else "no way yet"
-    )
-    st.caption(f"{plain(person['name'])} · signed in last: {seen} · through {through}")
+    by = "by the company's sign-in" if person["elsewhere"] else "by password"
+    way = by if person["elsewhere"] or person["has_password"] else "has not set a password yet"
+    st.caption(f"{plain(person['name'])} · signed in last: {seen} · {way}")
     with st.form(f"person-{person['id']}", border=False):
         role = st.selectbox("Role", _ROLES, _ROLES.index(person["role"]))
         member = st.multiselect(
@@ -109,12 +104,12 @@ def _shown_link() -> None:
 
 def _groups(service: Client) -> None:
     found = service.get("/v1/groups")
-    table = {
+    groups = {
         "Group": [group["name"] for group in found],
         "People": [group["people"] for group in found],
         "Documents it sees": [group["documents"] for group in found],
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True)
+    table(pd.DataFrame(groups))
     left, right = st.columns(2)
     with left.form("new-group", clear_on_submit=True):
         name = st.text_input("New group", max_chars=200)
@@ -127,34 +122,4 @@ def _groups(service: Client) -> None:
         if st.form_submit_button("Take everybody out and forget it") and gone:
             with said():
                 service.delete(f"/v1/groups/{part(gone)}")
-                st.rerun()
-
-
-def _tokens(service: Client) -> None:
-    if kept := st.session_state.pop("token", None):
-        st.success("Copy it now; it is not shown again.")
-        st.code(kept, language=None)
-    people = {}
-    if service.me.is_admin:
-        people = {person["id"]: person["display"] or person["name"] for person in service.get("/v1/people")}
-    found = service.get("/v1/tokens", everybody="true" if service.me.is_admin else None)
-    if not found:
-        st.info("There are no API tokens. Programs sign in with one.", icon=":material/key:")
-    for token in found:
-        words, away = st.columns([8, 1], vertical_alignment="center")
-        state = ":gray-badge[revoked]" if token["revoked"] else f"until {(token['expires'] or 'ever')[:10]}"
-        owner = f"{plain(people[token['person_id']])} · " if token["person_id"] in people else ""
-        scopes = ", ".join(_SCOPES[scope] for scope in token["scopes"])
-        words.markdown(f"**{plain(token['name'])}** {owner}{scopes} · {state}")
-        if not token["revoked"] and away.button("Revoke", key=f"revoke-{token['id']}"):
-            service.delete(f"/v1/tokens/{part(token['id'])}")
-            st.rerun()
-    with st.expander("New token", icon=":material/add:"), st.form("new-token", border=False):
-        name = st.text_input("What it is for", max_chars=200)
-        scopes = st.multiselect("May", list(_SCOPES), ["ask"], format_func=_SCOPES.__getitem__)
-        days = st.number_input("Days", 1, 366, 90)
-        if st.form_submit_button("Make"):
-            with said():
-                made = service.post("/v1/tokens", {"name": name.strip(), "scopes": scopes, "days": int(days)})
-                st.session_state["token"] = made["secret"]
                 st.rerun()

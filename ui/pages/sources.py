@@ -10,6 +10,7 @@ from ui.client import Client, part
 from ui.pages.jobs import frame_of
 from ui.parts.plain import plain
 from ui.parts.session import said
+from ui.parts.table import table
 
 
 def show(service: Client) -> None:
@@ -58,7 +59,7 @@ def _preview(service: Client, row: dict[str, Any], previewed: dict[str, Any]) ->
         if st.button("Run, and remove what is gone", key=f"remove-{row['name']}"):
             _run(service, row, remove_gone=True)
     if previewed["files"]:
-        st.dataframe(frame_of(previewed["files"]), hide_index=True)
+        table(frame_of(previewed["files"]))
 
 
 def _run(service: Client, row: dict[str, Any], *, remove_gone: bool) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from ui.parts.chart import BAD, GOOD, SOFT, bars
 from ui.parts.plain import plain
 from ui.parts.session import client, said
+from ui.parts.table import table
 
 _BY = {"Day": "day", "Collection": "collection", "Person": "person", "Model": "model", "Door": "door"}
+_OUTCOMES = {"Answered": GOOD, "Not in the documents": SOFT, "Failed": BAD}
 _DAYS = {"7 days": 7, "30 days": 30, "90 days": 90, "A year": 365}
 
 
@@ -34,13 +37,15 @@ def show() -> None:
             names = {person["id"]: person["display"] or person["name"] for person in service.get("/v1/people")}
         frame = _frame(told["by"], by, names)
         st.subheader(f"Questions by {by.lower()}", anchor=False)
-        st.bar_chart(frame, x=by, y=["Answered", "Not in the documents", "Failed"], height=260)
+        bars(frame, by, _OUTCOMES, days=days, stacked=True, height=260)
         left, right = st.columns(2)
-        left.subheader("Seconds to the first token", anchor=False)
-        left.bar_chart(frame, x=by, y=["First token p50", "First token p95"], stack=False, height=240)
-        right.subheader("Seconds to the end", anchor=False)
-        right.bar_chart(frame, x=by, y=["Whole answer p50", "Whole answer p95"], stack=False, height=240)
-        st.dataframe(frame, hide_index=True)
+        with left:
+            st.subheader("Seconds to the first token", anchor=False)
+            bars(frame, by, {"First token p50": GOOD, "First token p95": SOFT}, days=days, stacked=False, height=240)
+        with right:
+            st.subheader("Seconds to the end", anchor=False)
+            bars(frame, by, {"Whole answer p50": GOOD, "Whole answer p95": SOFT}, days=days, stacked=False, height=240)
+        table(frame)
         if told["costs"]:
             _costs(told["costs"])
 
@@ -98,7 +103,7 @@ def _costs(costs: dict[str, Any]) -> None:
             st.caption("The machine's hours since the first of these questions, whether it was asked much or little.")
     with elsewhere:
         st.markdown("The same tokens at APIs' list prices:")
-        table = pd.DataFrame(
+        prices = pd.DataFrame(
             {
                 "API": [each["name"] for each in costs["elsewhere"]],
                 "US dollars": [each["usd"] for each in costs["elsewhere"]],
@@ -106,9 +111,7 @@ def _costs(costs: dict[str, Any]) -> None:
                 "Source": [each["source"] for each in costs["elsewhere"]],
             }
         )
-        st.dataframe(
-            table, hide_index=True, column_config={"US dollars": st.column_config.NumberColumn(format="$ %.4f")}
-        )
+        table(prices, column_config={"US dollars": st.column_config.NumberColumn(format="$ %.4f")})
         st.caption(
             plain("List prices change; they are kept in configs/prices.yaml, with where and when each was read.")
         )

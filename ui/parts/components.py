@@ -28,6 +28,7 @@ def _registered(name: str, *scripts: str, styles: tuple[str, ...]) -> Any:
 def _parts() -> dict[str, Any]:
     base, source = "base.css", "dom.js"
     return {
+        "account": _registered("account", source, "account.js", styles=(base, "account.css")),
         "answer": _registered("answer", source, "source.js", "answer.js", styles=(base, "answer.css")),
         "upload": _registered("upload", source, "upload.js", styles=(base, "upload.css")),
         "viewer": _registered("viewer", source, "source.js", "viewer.js", styles=(base, "viewer.css")),

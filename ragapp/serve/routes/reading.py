@@ -22,13 +22,17 @@ from ragapp.serve.mcp.reading import LONGEST, part_of
 from ragapp.serve.problems import not_found
 from ragapp.serve.routes.documents import DocumentId
 from ragapp.serve.seeing import readable_document, revision_of, text_of
-from ragapp.types import Word
+from ragapp.types import Box, Word
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 Version = Annotated[int | None, Query(ge=1, le=2**31, description="As a citation names it; the newest when left out.")]
 Position = Annotated[int, Query(ge=0, le=2**40)]
 PageNumber = Annotated[int, Path(ge=1, le=1_000_000, description="From 1.")]
+_GAP = 1.5
+"""Heights of a line that may be free between two lines that belong together."""
 _MOST_BOXES = 2000
+_GAP = 1.5
+"""Heights of a line that may be free between two lines that are drawn as one block."""
 
 
 class HeadingOut(BaseModel):
@@ -196,15 +200,25 @@ def get_original(request: Request, document_id: DocumentId, caller: Asker, revis
 
 
 def _around(words: Sequence[Word], start: int, end: int) -> list[BoxOut]:
-    """One rectangle around the span's words on each page."""
+    """Rectangles around the span's words: one for all that stands together, another after a gap, a column, a page."""
     first = bisect_left(words, start, key=lambda word: word.end)
-    found: dict[int, BoxOut] = {}
+    found: list[BoxOut] = []
+    before: Box | None = None
     for word in takewhile(lambda word: word.start < end, words[first:]):
         box = word.box
-        known = found.setdefault(box.page, box_out(box))
-        known.x0, known.y0 = min(known.x0, box.x0), min(known.y0, box.y0)
-        known.x1, known.y1 = max(known.x1, box.x1), max(known.y1, box.y1)
-    return list(found.values())
+        if before and _stands_by(before, box):
+            known = found[-1]
+            known.x0, known.y0 = min(known.x0, box.x0), min(known.y0, box.y0)
+            known.x1, known.y1 = max(known.x1, box.x1), max(known.y1, box.y1)
+        else:
+            found.append(box_out(box))
+        before = box
+    return found
+
+
+def _stands_by(before: Box, box: Box) -> bool:
+    """Whether a word is on the line of the one before it, or on the next."""
+    return before.page == box.page and box.y1 >= before.y0 and box.y0 - before.y1 <= _GAP * (box.y1 - box.y0)
 
 
 def _as_file(source: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from PIL import Image
+from reportlab.pdfgen.canvas import Canvas
 
 from ragapp.types import document_id
 
@@ -93,6 +94,20 @@ def test_a_page_as_picture_with_the_boxes_of_a_span(office: Service, a_pdf: byte
         assert chunks["total"] == len(chunks["chunks"]) and chunks["chunks"][0]["boxes"][0]["page"] == 1
         assert root.get(f"/v1/documents/{key}/pages/9999").status_code == 422
         assert root.get(f"/v1/documents/{key}/pages/9999/boxes", params=span).status_code == 404
+
+
+def test_a_chunk_is_drawn_where_its_words_stand_and_not_between(office: Service, tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "sheet.pdf"), pagesize=(400, 600))
+    for height in (560, 546, 40):
+        canvas.drawString(40, height, "The crane is inspected in May.")
+    canvas.save()
+    office.house.rag.ingest(tmp_path / "sheet.pdf")
+    with office.signed_in("root") as root:
+        key = root.get("/v1/documents", params={"find": "sheet"}).json()["documents"][0]["id"]
+        (chunk,) = root.get(f"/v1/documents/{key}/chunks").json()["chunks"]
+    head, foot = chunk["boxes"]
+    assert head["y1"] < 70 and head["y1"] - head["y0"] > 20, "two lines are one block"
+    assert foot["y0"] > 500
 
 
 def test_what_has_no_pages_is_not_drawn(office: Service) -> None:

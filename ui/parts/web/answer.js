@@ -199,7 +199,8 @@ class AnswerView {
       el("p", { class: "soft" }, "What came nearest:"),
       el("ul", { class: "nearest" },
         ...answer.nearest.map((near) =>
-          el("li", {}, near.title, el("span", { class: "soft" }, ` ${near.source}${near.page ? `, page ${near.page}` : ""}`)))),
+          el("li", {}, near.title, el("span", { class: "soft", title: near.source },
+            ` ${nameOf(near.source)}${near.page ? `, page ${near.page}` : ""}`)))),
     );
   }
 
@@ -213,7 +214,8 @@ class AnswerView {
           el("button", { type: "button", "data-source": each.marker,
             onclick: (event) => this.open(each.marker, event.currentTarget) },
             el("span", { class: "number" }, each.marker), el("span", { class: "title" }, each.title),
-            el("span", { class: "soft" }, [each.heading, each.page ? `p. ${each.page}` : ""].filter(Boolean).join(" · ")))))),
+            el("span", { class: "soft" }, [lastOf(each.heading), each.page ? `p. ${each.page}` : ""].filter(Boolean).join(" · ")),
+            el("span", { class: "snippet" }, each.quote))))),
     );
   }
 
@@ -248,7 +250,7 @@ class AnswerView {
   async copy() {
     const lines = [this.text.innerText.trim(), ""];
     for (const [marker, cited] of this.citations)
-      lines.push(`[${marker}] ${cited.title}${cited.page ? `, page ${cited.page}` : ""} (${cited.source})`);
+      lines.push(`[${marker}] ${cited.title}${cited.page ? `, page ${cited.page}` : ""} (${nameOf(cited.source)})`);
     try {
       await navigator.clipboard.writeText(lines.join("\n").trim() + "\n");
       this.say("Copied.");
@@ -334,6 +336,11 @@ class AnswerView {
     this.status.textContent = sentence;
     this.status.classList.toggle("working", !this.done && sentence !== "");
   }
+}
+
+/** The nearest of the headings that a passage stands under. */
+function lastOf(path) {
+  return path ? path.split(" > ").pop() : "";
 }
 
 function count(number, noun) {

@@ -62,6 +62,11 @@ function signInLink() {
   return el("a", { href: `/sign-in?next=${enc(here)}`, target: "_self" }, "Sign in");
 }
 
+/** A file's own name, and for what lies in a mail or an archive the names that lead to it. */
+function nameOf(source) {
+  return source.split("!/").map((part) => part.split("/").filter(Boolean).pop() || part).join(" › ");
+}
+
 function day(iso) {
   if (!iso) return "";
   const date = new Date(iso);

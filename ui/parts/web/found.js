@@ -26,7 +26,7 @@ class Found {
       el("div", { class: "top" },
         el("h3", {}, el("span", { class: "number" }, rank), passage.title),
         el("p", { class: "soft" }, [passage.heading, passage.page ? `p. ${passage.page}` : "", passage.collection,
-          day(passage.date), passage.source].filter(Boolean).join(" · "))),
+          day(passage.date), nameOf(passage.source)].filter(Boolean).join(" · "))),
       el("div", { class: "halves" },
         el("div", { class: "words" }, passage.text),
         el("table", {}, el("caption", { class: "soft" }, "Rank and score by stage"),

@@ -68,14 +68,14 @@ async function showPlace(body, facts, place, signal) {
     ...[
       place.page ? el("span", {}, `Page ${place.page}`) : null,
       date ? el("span", {}, date) : null,
-      el("span", { class: "name" }, place.source),
+      el("span", { class: "name", title: place.source }, nameOf(place.source)),
       el("a", { href: `/v1/documents/${enc(place.document_id)}/original${revision}`, download: true }, "Original"),
     ].filter(Boolean),
   );
   if (type === "pdf" && place.page) body.replaceChildren(await pagesAround(place, about ? about.pages : null, signal));
   else body.replaceChildren(await textPlace(place, signal));
   const marked = body.querySelector("mark, .mark");
-  if (marked) marked.scrollIntoView({ block: "nearest" });
+  if (marked) marked.scrollIntoView({ block: "center" });
 }
 
 /** The cited page, with ways to the pages before and after it. */

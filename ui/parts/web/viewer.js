@@ -39,7 +39,7 @@ class Viewer {
   async more() {
     const before = this.chunks.length;
     await this.load();
-    for (const chunk of this.chunks.slice(before)) this.list.append(this.card(chunk, null));
+    for (const chunk of this.chunks.slice(before)) this.list.append(this.card(chunk, []));
     this.status.textContent = this.total === 0 ? "There is no text in it." : "";
     this.where.replaceChildren(el("span", {}, `${this.chunks.length} of ${this.total} chunks`));
     if (this.chunks.length < this.total)
@@ -62,7 +62,7 @@ class Viewer {
     this.page.replaceChildren(sheet);
     const marks = [...sheet.querySelectorAll(".chunk")];
     this.list.replaceChildren(...here.map((chunk, index) =>
-      this.card(chunk, marks.find((mark) => mark.title === `Chunk ${chunk.ordinal + 1}`), index % 4)));
+      this.card(chunk, marks.filter((mark) => mark.title === `Chunk ${chunk.ordinal + 1}`), index % 4)));
     const button = (to, label, sign) => el("button", { type: "button", "aria-label": label, disabled: to < 1 || to > this.data.pages,
       onclick: () => this.turn(to).catch((error) => { this.status.textContent = error.message; }) }, sign);
     this.where.replaceChildren(button(page - 1, "Page before", "‹"),
@@ -70,8 +70,8 @@ class Viewer {
     this.status.textContent = here.length ? "" : "No chunk of this document is on this page.";
   }
 
-  card(chunk, mark, tone) {
-    const light = (on) => () => mark && mark.classList.toggle("lit", on);
+  card(chunk, marks, tone) {
+    const light = (on) => () => marks.forEach((mark) => mark.classList.toggle("lit", on));
     return el("li", { class: tone === undefined ? "" : `tone${tone}`, tabindex: "0", onmouseenter: light(true),
       onmouseleave: light(false), onfocus: light(true), onblur: light(false) },
       el("p", { class: "soft" }, `${chunk.ordinal + 1}`, chunk.headings.length ? ` · ${chunk.headings.join(" › ")}` : "",
