@@ -29,6 +29,10 @@ run: $(READY) ## ingest the example documents into .data and answer a question a
 up: $(READY) ## start the service and its web page with the example documents; Ctrl-C stops both (ARGS="--port 8500")
 	@RAGAPP_DATA=.data $(BIN)/ragapp up $(ARGS)
 
+.PHONY: secrets
+secrets: ## write what docker compose needs and git must not have: secrets/ and .env (SET=gpu or SET=cpu)
+	@configs/compose/prepare $(SET)
+
 .PHONY: test
 test: $(READY) ## run the tests (ARGS="tests/ragapp -x" is handed to pytest)
 	@configs/setup/browser

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from ragapp.index.base import Index
+from ragapp.secret_file import read_secret
 from ragapp.settings import Settings
 
 
@@ -37,4 +38,6 @@ def describe(settings: Settings) -> str:
 def _api_key(settings: Settings, environment: Mapping[str, str] = os.environ) -> str | None:
     if settings.index.api_key:
         return settings.index.api_key.get_secret_value()
+    if settings.index.api_key_file:
+        return read_secret(settings.index.api_key_file, "index.api_key_file")
     return environment.get("QDRANT_API_KEY") or None

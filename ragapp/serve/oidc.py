@@ -24,6 +24,7 @@ from joserfc.jwk import KeySet, OctKey
 from joserfc.jws import JWSRegistry
 
 from ragapp.errors import SettingsError
+from ragapp.secret_file import read_secret
 from ragapp.serve.problems import Refused
 from ragapp.settings import OidcSettings
 
@@ -284,13 +285,4 @@ def _secret(settings: OidcSettings) -> str:
         return settings.client_secret.get_secret_value()
     if settings.client_secret_file is None:
         return ""
-    try:
-        secret = settings.client_secret_file.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise SettingsError(
-            f"The file {settings.client_secret_file} of serve.oidc.client_secret_file can't be read: {reason}."
-        ) from None
-    if not secret:
-        raise SettingsError(f"The file {settings.client_secret_file} of serve.oidc.client_secret_file is empty.")
-    return secret
+    return read_secret(settings.client_secret_file, "serve.oidc.client_secret_file")
