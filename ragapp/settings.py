@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from difflib import get_close_matches
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -181,6 +181,10 @@ class ServeSettings(_Part):
     host: str = Field("127.0.0.1", description="The address it listens on.")
     port: int = Field(8400, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
     public_url: str | None = Field(None, description="What browsers call it, where a proxy stands before it.")
+    proxies: tuple[str, ...] = Field(
+        ("127.0.0.1", "::1"),
+        description="Addresses and networks of proxies whose word for a visitor's address counts, with public_url.",
+    )
     page_url: str | None = Field(None, description="Where the web page's process listens; it is shown under /app/.")
     single_user: bool = Field(False, description="Nobody signs in and everybody is the admin; only on loopback.")
     queue: int = Field(100, ge=1, description="Questions that may wait; more are refused for the moment.")
@@ -197,6 +201,13 @@ class ServeSettings(_Part):
     traces: str | None = Field(None, description="Where OpenTelemetry traces are sent (OTLP over HTTP); none if empty.")
     trace_text: bool = Field(False, description="Put questions and document text into traces.")
     oidc: OidcSettings = OidcSettings()
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            ip_network(each, strict=False)
+        return proxies
 
     @property
     def on_loopback(self) -> bool:

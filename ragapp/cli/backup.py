@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json, settings
 
 
@@ -26,15 +27,20 @@ def backup(
     [dim]Example: ragapp backup /mnt/backup/ragapp.tar.gz[/dim]
     """
     with open_app(profile, data, quiet) as app:
-        made = app.backup(file)
-    if made.head.missing and not quiet:
-        note(f"{made.head.missing} files were lost already and are not in it; see: ragapp doctor --verify")
-    if made.head.index == "server" and not quiet:
+        if service := handover(app.settings.data):
+            note_handover(service, quiet)
+            told = service.backup(file)
+        else:
+            made = app.backup(file)
+            told = {"file": str(made.path), "size": made.bytes} | asdict(made.head)
+    if told["missing"] and not quiet:
+        note(f"{told['missing']} files were lost already and are not in it; see: ragapp doctor --verify")
+    if told["index"] == "server" and not quiet:
         note("The index is on a Qdrant server and not in the backup; take a snapshot there, too.")
     if json:
-        out_json({"file": str(made.path), "size": made.bytes} | asdict(made.head))
+        out_json(told)
     else:
-        out(f"{made.path}: {made.head.documents} documents, {made.bytes / 2**20:.1f} MiB")
+        out(f"{told['file']}: {told['documents']} documents, {told['size'] / 2**20:.1f} MiB")
 
 
 def restore(

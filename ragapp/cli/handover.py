@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragapp.cli.options import note
 from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
+    from ingest.removal import Removal
     from ingest.report import IngestReport
     from ragapp.cli.progress import SilentWatcher
 
 _LOOK_S = 0.5
+_LIMIT_S = 30.0
 _RUNNING = ("waiting", "running")
 
 
@@ -57,6 +60,17 @@ class Handover:
         """Try again what failed in a job."""
         return self._followed(self._call("POST", f"/v1/jobs/{job_id}/retry", {"failed": failed})["id"], watcher)
 
+    def backup(self, file: Path) -> dict[str, Any]:
+        """Everything into one file of this machine; what `ragapp backup --json` says of it."""
+        return dict(self._call("POST", "/v1/backups", {"file": os.path.abspath(file)}, limit_s=None))  # noqa: PTH100
+
+    def remove(self, removal: Removal) -> None:
+        """Documents with all that lies in them."""
+        going = {row.id for row in removal.documents}
+        for row in removal.documents:
+            if row.container not in going:
+                self._call("DELETE", f"/v1/documents/{row.id}")
+
     def _followed(self, job_id: int, watcher: SilentWatcher) -> IngestReport:
         from ingest.report import Failure, IngestReport
 
@@ -92,13 +106,15 @@ class Handover:
             job=job_id,
         )
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, body: Any = None, limit_s: float | None = _LIMIT_S) -> Any:
         import httpx
 
         headers = {"authorization": f"Bearer {self.secret}"}
         try:
             # loopback only: a proxy of the environment must not see the secret
-            answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=30, trust_env=False)
+            answer = httpx.request(
+                method, self.url + path, json=body, headers=headers, timeout=limit_s, trust_env=False
+            )
         except httpx.HTTPError as error:
             raise RagappError(
                 f"The service at {self.url} has this data folder open and doesn't answer ({error}); start it again "
@@ -110,7 +126,7 @@ class Handover:
             except (ValueError, KeyError, TypeError):
                 said = f"The service at {self.url} answered {answer.status_code}."
             raise RagappError(said)
-        return answer.json()
+        return answer.json() if answer.content else None
 
 
 def handover(data: Path) -> Handover | None:
@@ -119,3 +135,9 @@ def handover(data: Path) -> Handover | None:
 
     found = running(data)
     return Handover(*found) if found else None
+
+
+def note_handover(service: Handover, quiet: bool) -> None:
+    """Say who does the work."""
+    if not quiet:
+        note(f"The service at {service.url} has this data folder open and does it.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.handover import Handover, handover
+from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
 
 if TYPE_CHECKING:
@@ -72,12 +72,6 @@ def note_new_groups(app: RagApp, groups: frozenset[str], quiet: bool) -> None:
 
     if not quiet and (unknown := unknown_groups(groups, app.catalog.access.known())):
         note(f"{unknown_in_words(unknown)}; it is new.")
-
-
-def note_handover(service: Handover, quiet: bool) -> None:
-    """Say who does the work."""
-    if not quiet:
-        note(f"The service at {service.url} has this data folder open and does it.")
 
 
 def exit_code(report: IngestReport) -> int:

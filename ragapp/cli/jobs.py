@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.handover import Handover, handover
-from ragapp.cli.ingest import as_json, exit_code, note_handover, print_report, watcher_for
+from ragapp.cli.handover import Handover, handover, note_handover
+from ragapp.cli.ingest import as_json, exit_code, print_report, watcher_for
 from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, open_app, out, out_json
 
 if TYPE_CHECKING:

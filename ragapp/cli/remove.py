@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ def remove(
             if not yes and not json and sys.stdin.isatty() and not typer.confirm("Take them away?", err=True):
                 note("Nothing was removed.")
                 raise typer.Exit(1)
-            app.remove(removal)
+            if service := handover(app.settings.data):
+                note_handover(service, quiet)
+                service.remove(removal)
+            else:
+                app.remove(removal)
     if json:
         out_json(
             {

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.handover import handover
+from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.ingest import (
     as_json,
     exit_code,
     names,
-    note_handover,
     note_new_groups,
     print_report,
     watcher_for,

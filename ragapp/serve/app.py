@@ -30,6 +30,7 @@ from ragapp.serve.routes import (
     answers,
     attachments,
     audit,
+    backup,
     collections,
     conversations,
     documents,
@@ -60,7 +61,7 @@ _ROUTERS = tuple(
     for part in (
         health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
         documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
-        front,
+        backup, front,
     )
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {

@@ -122,13 +122,23 @@ def caller_of(request: HTTPConnection) -> Caller | None:
 
 
 def _by_token(house: House, secret: str) -> Caller | None:
-    if house.handover_secret and _same(secret, house.handover_secret):
+    if _is_owners(house, secret):
         return Caller(house.local_person())
     token = house.catalog.credentials.token(secret)
     person = house.active(token.person_id) if token else None
     if token is None or person is None:
         return None
     return Caller(person, scopes=token.scopes, until=token.expires)
+
+
+def sent_by_owner(request: HTTPConnection) -> bool:
+    """Whether a command of the data folder's owner sent it, who alone can read the note that holds the secret."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and _is_owners(house_of(request), secret.strip())
+
+
+def _is_owners(house: House, secret: str) -> bool:
+    return bool(house.handover_secret) and _same(secret, house.handover_secret)
 
 
 def _same(given: str, kept: str) -> bool:

@@ -64,6 +64,7 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
                 server_header=False,
                 timeout_graceful_shutdown=_LAST_WORDS_S,
                 proxy_headers=settings.public_url is not None,
+                forwarded_allow_ips=list(settings.proxies),
             )
             asyncio.run(_Server(config, house).serve(sockets=[opened]))
 

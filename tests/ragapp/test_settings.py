@@ -101,3 +101,11 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, text: str) -> None
 
 def test_secrets_are_not_shown() -> None:
     assert "hunter2" not in repr(Settings(index={"api_key": "hunter2"}))
+
+
+def test_a_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAGAPP_SERVE__PROXIES", '["10.0.0.0/8", "fc00::/7", "192.0.2.1"]')
+    assert Settings().serve.proxies == ("10.0.0.0/8", "fc00::/7", "192.0.2.1")
+    monkeypatch.setenv("RAGAPP_SERVE__PROXIES", '["proxy.example"]')
+    with pytest.raises(SettingsError, match=r"serve\.proxies in the variable RAGAPP_SERVE__PROXIES .* network"):
+        Settings()

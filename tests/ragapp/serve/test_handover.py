@@ -1,4 +1,4 @@
-"""`ragapp ingest`, `sync` and `jobs` while a service has the data folder open: it does the work, and they show it."""
+"""Commands while a service has the data folder open: it does the work, and they show what became of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,25 @@ from ragapp.cli.commands import app
 from ragapp.serve.run import told
 
 from .conftest import Service
+
+MAIL = b"""\
+From: ada@firm.example
+To: bob@firm.example
+Subject: Offer
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=part
+
+--part
+Content-Type: text/plain
+
+The offer is attached.
+--part
+Content-Type: text/plain; name=offer.txt
+Content-Disposition: attachment; filename=offer.txt
+
+The crane costs 12,000 euro.
+--part--
+"""
 
 
 @pytest.fixture
@@ -83,3 +102,30 @@ def test_a_service_that_does_not_answer(office: Service, folder: Path) -> None:
     with told(office.house.data, "http://127.0.0.1:9", "secret"):
         done = run(office, "ingest", str(folder))
     assert done.exit_code != 0 and "doesn't answer" in str(done.exception or done.output)
+
+
+def test_a_backup_while_the_service_answers(open_office: Service, tmp_path: Path) -> None:
+    file = tmp_path / "all.tar.gz"
+    done = run(open_office, "backup", str(file), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["documents"] == open_office.house.catalog.totals().documents
+    back = CliRunner().invoke(app, ["restore", str(file), "--data", str(tmp_path / "back")])
+    assert back.exit_code == 0, back.output
+
+
+def test_a_backup_is_the_machines_owners_to_write(open_office: Service, tmp_path: Path) -> None:
+    with open_office.signed_in("root") as admin, open_office.client(open_office.token("root")) as program:
+        for client in (admin, program):
+            assert client.post("/v1/backups", json={"file": str(tmp_path / "stolen")}).status_code == 403
+    assert not (tmp_path / "stolen").exists()
+
+
+def test_remove(open_office: Service, folder: Path) -> None:
+    mail = folder / "offer.eml"
+    mail.write_bytes(MAIL)
+    run(open_office, "ingest", str(folder), "--quiet")
+    before = open_office.house.catalog.totals().documents
+    done = run(open_office, "remove", str(mail), str(folder / "0.md"), "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["documents"] == 3, "the mail, what is attached to it, and the note"
+    assert open_office.house.catalog.totals().documents == before - 3
