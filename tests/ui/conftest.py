@@ -138,7 +138,7 @@ class Visitor:
     def answered(self) -> None:
         """Wait for the end of the last answer."""
         self.page.locator(".answer").last.get_by_role("button", name="Answer this question again").wait_for(
-            timeout=120_000
+            timeout=240_000
         )
 
     @property

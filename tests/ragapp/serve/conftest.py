@@ -36,7 +36,7 @@ class Service:
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """A client that is nobody, or that sends an API token."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=120, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=240, **options)
 
     def token(self, name: str, *scopes: str) -> str:
         """A new API token of this person; for everything where no scope is named."""
