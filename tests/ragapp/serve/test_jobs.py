@@ -121,12 +121,15 @@ def test_questions_go_first(office: Service, folder: Path, monkeypatch: pytest.M
     asked = threading.Event()
     asked.set()
     office.house.work._busy = asked.is_set
+    built: list[object] = []
+    monkeypatch.setattr(office.house.rag.index, "optimize", built.append)
     with office.signed_in("root") as root:
         job = root.post("/v1/jobs", json={"paths": [str(folder)]}).json()["id"]
         wait_until(lambda: (root.get(f"/v1/jobs/{job}").json()["progress"] or {}).get("files_total") == 4)
         assert root.get(f"/v1/jobs/{job}").json()["progress"]["chunks"] == 0, "nothing is embedded meanwhile"
         asked.clear()
         assert ended(root, job)["added"] == 4
+    assert built == [office.house.work._give_way], "the search graph gives way too, while it is built"
 
 
 def test_what_a_service_left_undone_the_next_one_does(
