@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pickle
@@ -10,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 _YIELDS = 5
@@ -19,7 +21,7 @@ _YIELDS = 5
 def serve(calls: int, lifeline: int, memory_mib: int) -> None:
     """Answer calls until the owner closes its end. `calls` and `lifeline` are inherited file descriptors."""
     _die_with_owner(lifeline)
-    os.nice(_YIELDS)
+    _step_back()
     # spaCy, which unstructured loads, imports torch for nothing: two seconds and 200 MiB of each worker
     sys.modules["torch"] = None  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the owner decides
@@ -32,6 +34,14 @@ def serve(calls: int, lifeline: int, memory_mib: int) -> None:
             connection.send_bytes(_answered(connection.recv_bytes()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)
+
+
+def _step_back() -> None:
+    os.nice(_YIELDS)
+    # on a desktop a session of its own, which this is, may be weighed as a whole against all others, and niceness only
+    # counts within it
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_YIELDS))
 
 
 def _die_with_owner(lifeline: int) -> None:

@@ -67,7 +67,8 @@ class Order:
     stop: Callable[[], bool] | None = None
     """Asked between files and between windows of chunks; what was not committed until then is left undone."""
     give_way: Callable[[], None] | None = None
-    """Called before each file is read and each few chunks are embedded; returns when this run may take the machine."""
+    """Called before each file is read, each few chunks are embedded, and every few seconds while the search graph is
+    built; returns when this run may take the machine."""
 
 
 @dataclass(frozen=True, slots=True)

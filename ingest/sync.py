@@ -92,7 +92,7 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
         if not ledger.stop():
             if task.order.give_way:
                 task.order.give_way()
-            parts.index.optimize()
+            parts.index.optimize(task.order.give_way)
         state = "cancelled" if ledger.cancelled() else "interrupted" if ledger.stop() else "finished"
     except KeyboardInterrupt:
         state = "interrupted"

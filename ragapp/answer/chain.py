@@ -21,6 +21,7 @@ from ragapp.answer.bridge import LoopThread
 from ragapp.answer.citations import Cited, Markers
 from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady, TokenArrived
 from ragapp.answer.grounding import Judgement, nearest_documents
+from ragapp.answer.inert import inert
 from ragapp.answer.prompt import Prompt
 from ragapp.answer.sentences import SentenceStream
 from ragapp.errors import BadQuestion
@@ -186,12 +187,14 @@ class AnswerChain(Runnable[Any, Answer]):
     async def _released(self, progress: _Progress, prompt: Prompt, text: str) -> list[Event]:
         """Events for one generated sentence: none while it has to wait, or if it states what no passage holds."""
         cited = await _run(self.stages.cite, text, prompt.passages, progress.asked.question)
-        if not cited.text or any(cited.text == known.text for known in progress.sentences + progress.held_back):
+        # whoever wrote the document must not reach the reader's viewer, whatever form the answer is shown in
+        shown = inert(cited.text)
+        if not shown or any(shown == known.text for known in progress.sentences + progress.held_back):
             return []
         if not await _run(self.stages.check, cited):
             if cited.invented:
                 return []
-            progress.held_back.append(Sentence(cited.text, (), supported=False))
+            progress.held_back.append(Sentence(shown, (), supported=False))
             return self._unheld(progress) if progress.sentences else []
         events: list[Event] = []
         markers = []
@@ -202,7 +205,7 @@ class AnswerChain(Runnable[Any, Answer]):
                 progress.citations.append(citation)
                 events.append(CitationReady(citation))
         events = self._unheld(progress) + events
-        sentence = Sentence(cited.text, tuple(markers), supported=True)
+        sentence = Sentence(shown, tuple(markers), supported=True)
         progress.sentences.append(sentence)
         return [*events, SentenceReady(sentence)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ CountTokens = Callable[[str], int]
 _FOLLOW_UP_SHARE = 4
 """A follow-up adds at most a quarter of the passages that a first question gets: those before it are still in the
 prompt, and what is new is all that the engine has to read."""
+_LIKE_A_MARK = re.compile(r"<(?=\s*/?\s*[0-9a-f]{6}\s*>)", re.IGNORECASE)
+"""A fence's mark, right or guessed: a small model can't tell one from the other."""
 _TURN_TOKENS = 24
 """What a chat template puts around the messages of one turn, generously."""
 
@@ -134,7 +137,9 @@ class PromptWriter:
         mark = hmac.new(self.secret, key.encode(), hashlib.sha256).hexdigest()[:6]
         date = f" ({passage.date:%Y-%m-%d})" if passage.date else ""
         heading = f" - {passage.heading}" if passage.heading and passage.heading != passage.title else ""
-        return f"[{number}] {passage.title}{heading}{date} <{mark}>\n{passage.text}\n</{mark}>\n\n"
+        # the title inside as well: it is the author's, and as good a place for an order as any
+        held = _LIKE_A_MARK.sub("‹", f"{passage.title}{heading}{date}\n{passage.text}")
+        return f"[{number}] <{mark}>\n{held}\n</{mark}>\n\n"
 
 
 def _bare(question: str) -> str:

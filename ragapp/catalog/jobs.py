@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import JSON, delete, func, insert, not_, select, type_coerce, update
 
 from ragapp.catalog.mapping import to_file_table, to_job_file, to_job_row
 from ragapp.catalog.process import own_mark
 from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobReport, JobRow, JobState
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import JobAttemptTable, JobFileTable, JobTable
+from ragapp.catalog.tables import JobAttemptTable, JobFileTable, JobTable, OriginTable
 from ragapp.errors import CatalogError
 
 _COUNTS = ("added", "changed", "unchanged", "removed", "failed", "chunks")
@@ -139,6 +139,30 @@ class Jobs:
         wanted = select(JobTable).order_by(JobTable.id.desc()).limit(limit)
         if origin is not None:
             wanted = wanted.where(JobTable.origin == origin)
+        with self._sessions.reading() as session:
+            return tuple(to_job_row(job) for job in session.scalars(wanted))
+
+    def page(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        collections: frozenset[str] | None = None,
+        hidden_prefix: str = "",
+    ) -> tuple[JobRow, ...]:
+        """Jobs that began before the one with this id, newest first: those of these collections, or of all where it is
+        None; of collections whose names begin with `hidden_prefix` none."""
+        # a job of a synced source names no collection: it goes where its source does
+        asked_for = type_coerce(JobTable.request, JSON)["collection"].as_string()
+        of_origin = select(OriginTable.collection).where(OriginTable.name == JobTable.origin).scalar_subquery()
+        collection = func.coalesce(asked_for, of_origin, "")
+        wanted = select(JobTable).order_by(JobTable.id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(JobTable.id < before)
+        if collections is not None:
+            wanted = wanted.where(collection.in_(collections))
+        if hidden_prefix:
+            wanted = wanted.where(not_(collection.startswith(hidden_prefix, autoescape=True)))
         with self._sessions.reading() as session:
             return tuple(to_job_row(job) for job in session.scalars(wanted))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +127,11 @@ class Index(Protocol):
     def count(self, scope: Scope | None = None) -> int:
         """How many chunks stand, or how many the scope sees."""
 
-    def optimize(self) -> None:
-        """Build or renew the search graph where it is worth it. May take minutes; searches go on, writes wait."""
+    def optimize(self, give_way: Callable[[], None] | None = None) -> None:
+        """Build or renew the search graph where it is worth it. May take minutes; searches go on, writes wait.
+
+        `give_way` returns when this may take the machine; it is asked again and again while a graph is built here.
+        """
 
     def close(self) -> None:
         """Let go of the index; further calls fail."""

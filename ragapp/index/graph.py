@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +25,8 @@ import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: the thread that made this process waits for it
 if os.getppid() != int(sys.argv[2]):
     os._exit(1)
+os.nice(int(sys.argv[3]))
+print(flush=True)  # from here on it dies with its parent, stopped or not
 from qdrant_edge import EdgeShard
 shard = EdgeShard.load(sys.argv[1])
 shard.optimize()
@@ -30,10 +34,19 @@ shard.flush()
 shard.close()
 """
 
+_YIELDS = 19
+"""How far the child steps back where others go first: it has a core only while they leave one idle."""
+_TURN_S = 2.0
+"""How long the child goes on between two looks at whether somebody waits."""
 
-def build_beside(folder: Path, spare_bytes: int) -> Path:
+GiveWay = Callable[[], None]
+"""Returns when the caller may take the machine; not later than after some seconds, so that it gets on."""
+
+
+def build_beside(folder: Path, spare_bytes: int, give_way: GiveWay | None = None) -> Path:
     """Copy a flushed shard that nobody writes to, and build the copy's graph; returns the copy's folder.
 
+    Building stands still while `give_way` waits, and goes on with what the others leave of the machine after it.
     `spare_bytes` of the disk are left free beside the copy and what is built in it. Whatever goes wrong, or Ctrl-C,
     leaves the shard as it was. Raises OSError (ENOSPC) where there is no room, IndexUnavailable where building fails.
     """
@@ -44,7 +57,7 @@ def build_beside(folder: Path, spare_bytes: int) -> Path:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     try:
         shutil.copytree(folder, draft, copy_function=copy_sparse)
-        _run(draft)
+        _run(draft, give_way)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -69,20 +82,20 @@ def mend(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _run(draft: Path) -> None:
+def _run(draft: Path, give_way: GiveWay | None = None) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(draft), str(os.getpid())],
+        [sys.executable, "-c", _CHILD, str(draft), str(os.getpid()), str(_YIELDS if give_way else 0)],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        _, said = child.communicate()
+        said = _watched(child, give_way)
     except BaseException:
         with suppress(ProcessLookupError):
             child.kill()
-        child.wait()
+        child.communicate()
         raise
     if child.returncode:
         reason = said.strip().rpartition("\n")[2] or f"ended with {child.returncode}"
@@ -90,3 +103,20 @@ def _run(draft: Path) -> None:
             f"The search graph of {draft.with_suffix('')} could not be built ({reason[:300]}); searches work without "
             "it, and the next ingest tries again."
         )
+
+
+def _watched(child: subprocess.Popen[str], give_way: GiveWay | None) -> str:
+    """See the child to its end, stopped while others go first; returns what it complained of."""
+    assert child.stdout
+    child.stdout.readline()
+    while True:
+        if give_way:
+            child.send_signal(signal.SIGSTOP)
+            try:
+                give_way()
+            finally:
+                child.send_signal(signal.SIGCONT)
+        try:
+            return child.communicate(timeout=_TURN_S if give_way else None)[1]
+        except subprocess.TimeoutExpired:
+            continue

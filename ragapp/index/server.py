@@ -138,8 +138,8 @@ class ServerIndex:
         within = None if scope is None else _filter(scope)
         return self._call(lambda: self._client.count(self._name, within, exact=True)).count
 
-    def optimize(self) -> None:
-        """Wait until the server, which builds the search graph by itself, has done so."""
+    def optimize(self, give_way: Callable[[], None] | None = None) -> None:
+        """Wait until the server, which builds the search graph by itself and elsewhere, has done so."""
         busy = models.CollectionStatus.YELLOW
         while self._call(lambda: self._client.get_collection(self._name)).status == busy:
             time.sleep(0.5)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ragapp.serve.inert import inert, inert_line
+from ragapp.answer.inert import inert, inert_line
 
 _SOURCES = "Sources:"
 _NEAREST = "Documents that came near:"

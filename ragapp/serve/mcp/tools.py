@@ -13,8 +13,8 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from ragapp import __version__
+from ragapp.answer.inert import inert, inert_line
 from ragapp.errors import RagappError
-from ragapp.serve.inert import inert, inert_line
 from ragapp.serve.mcp.desk import Desk
 from ragapp.serve.mcp.reading import LONGEST, part_of
 from ragapp.serve.readable import answer_text

@@ -49,12 +49,21 @@ class PathsIn(Wire):
 
 
 @router.get("", operation_id="list_jobs")
-def list_jobs(request: Request, caller: Curator, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JobOut]:
-    """The last jobs of the collections that one looks after, newest first."""
+def list_jobs(
+    request: Request,
+    caller: Curator,
+    before: Annotated[int | None, Query(ge=1, le=2**31, description="The id that the page before ended with.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> list[JobOut]:
+    """Jobs of the collections that one looks after, newest first."""
     house = house_of(request)
-    # of a curator's few collections some are further back
-    rows = house.catalog.jobs.list(limit if caller.is_admin else 20 * limit)
-    return [_out(house, row) for row in rows if _may(house, caller, row)][:limit]
+    rows = house.catalog.jobs.page(
+        limit,
+        before=before,
+        collections=None if caller.is_admin else caller.person.curates,
+        hidden_prefix=OF_CONVERSATIONS,
+    )
+    return [_out(house, row) for row in rows]
 
 
 @router.post("", operation_id="ingest_paths", status_code=202)

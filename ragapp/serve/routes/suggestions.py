@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from ragapp.answer.inert import inert_line
 from ragapp.catalog.rows import DocumentRow
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import House, house_of
-from ragapp.serve.inert import inert_line
 from ragapp.serve.naming import is_shown
 
 router = APIRouter(prefix="/v1/suggestions", tags=["answers"])

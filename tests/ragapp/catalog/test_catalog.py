@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.rows import DocumentRow, Totals
+from ragapp.catalog.rows import DocumentRow, OriginRow, Totals
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.types import Principal, document_id
 
@@ -414,6 +414,24 @@ def test_jobs_are_kept_newest_first(catalog: Catalog) -> None:
     assert oldest.ended is not None
     assert oldest.ended >= oldest.started
     assert [job.id for job in catalog.jobs.list(1)] == [second]
+
+
+def test_jobs_in_pages_are_those_of_the_collections_asked_for(catalog: Catalog) -> None:
+    jobs = catalog.jobs
+    catalog.origins.add(OriginRow("share", "/srv/share", collection="board"))
+    own = [jobs.start("ingest", "ingest a", {"collection": "board"}), jobs.start("sync", "sync run share", {}, "share")]
+    nobodys = jobs.start("sync", "sync run gone", {}, "gone")
+    private = jobs.start("ingest", "upload x", {"collection": "conversation/7"})
+    others = [jobs.start("ingest", f"ingest {n}", {"collection": "default"}) for n in range(60)]
+    mine = frozenset({"board"})
+    assert [job.id for job in jobs.page(10, collections=mine)] == own[::-1], "however far back they are"
+    assert [job.id for job in jobs.page(1, collections=mine)] == [own[1]]
+    assert [job.id for job in jobs.page(1, collections=mine, before=own[1])] == [own[0]]
+    assert jobs.page(10, collections=mine, before=own[0]) == jobs.page(10, collections=frozenset()) == ()
+    assert [job.id for job in jobs.page(2)] == others[:-3:-1]
+    older = [job.id for job in jobs.page(10, before=others[0], hidden_prefix="conversation/")]
+    assert older == [nobodys, *own[::-1]]
+    assert private in [job.id for job in jobs.page(10, before=others[0])]
 
 
 def test_a_job_whose_process_died_counts_as_interrupted(catalog: Catalog, tmp_path: Path) -> None:

@@ -201,8 +201,8 @@ def test_the_graph_is_built_while_searches_go_on_and_writes_wait(
     entered, leave = threading.Event(), threading.Event()
     real = module.build_beside
 
-    def slowly(folder: Path, spare_bytes: int) -> Path:
-        draft = real(folder, spare_bytes)
+    def slowly(folder: Path, spare_bytes: int, give_way: None) -> Path:
+        draft = real(folder, spare_bytes, give_way)
         entered.set()
         leave.wait(30)
         return draft

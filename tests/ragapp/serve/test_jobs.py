@@ -95,6 +95,20 @@ def test_a_source_that_is_not_there_is_said_at_once(office: Service, folder: Pat
         assert ada.post("/v1/sources/share/run", json={}).status_code == 404
 
 
+def test_a_curators_list_holds_their_jobs_however_far_back(office: Service) -> None:
+    jobs = office.house.catalog.jobs
+    mine = [jobs.start("ingest", f"ingest {n}", {"collection": "board"}) for n in range(3)]
+    others = [jobs.start("ingest", "ingest", {"collection": "default"}) for _ in range(60)]
+    private = jobs.start("ingest", "upload pay.md", {"collection": "conversation/1"})
+    with office.signed_in("ada") as ada, office.signed_in("root") as root:
+        page = ada.get("/v1/jobs", params={"limit": 2}).json()
+        assert [job["id"] for job in page] == [mine[2], mine[1]]
+        rest = ada.get("/v1/jobs", params={"limit": 50, "before": mine[1]}).json()
+        assert rest[0]["id"] == mine[0] and {job["collection"] for job in rest} == {"board"}
+        newest = root.get("/v1/jobs", params={"limit": 1}).json()
+        assert [job["id"] for job in newest] == [others[-1]], f"{private} is the asker's own"
+
+
 def test_a_waiting_job_is_cancelled_before_it_begins(
     office: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,12 +135,15 @@ def test_questions_go_first(office: Service, folder: Path, monkeypatch: pytest.M
     asked = threading.Event()
     asked.set()
     office.house.work._busy = asked.is_set
+    built: list[object] = []
+    monkeypatch.setattr(office.house.rag.index, "optimize", built.append)
     with office.signed_in("root") as root:
         job = root.post("/v1/jobs", json={"paths": [str(folder)]}).json()["id"]
         wait_until(lambda: (root.get(f"/v1/jobs/{job}").json()["progress"] or {}).get("files_total") == 4)
         assert root.get(f"/v1/jobs/{job}").json()["progress"]["chunks"] == 0, "nothing is embedded meanwhile"
         asked.clear()
         assert ended(root, job)["added"] == 4
+    assert built == [office.house.work._give_way], "the search graph gives way too, while it is built"
 
 
 def test_what_a_service_left_undone_the_next_one_does(

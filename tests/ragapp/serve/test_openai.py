@@ -17,7 +17,6 @@ from openai import OpenAI
 from pydantic import BaseModel, Field
 
 from ragapp.errors import BadQuestion
-from ragapp.serve.inert import inert, inert_line
 from ragapp.serve.openai.grounded import question_and_history
 from ragapp.serve.openai.names import short
 from ragapp.serve.openai.shapes import Message
@@ -438,35 +437,6 @@ class TestHistory:
         asked, turns = question_and_history(messages(*told))
         assert asked == said[-1]
         assert all(turn.question in said[:-1] for turn in turns)
-
-
-class TestInertText:
-    @pytest.mark.parametrize(
-        ("text", "shown"),
-        [
-            ("![x](https://evil.example/?q=1)", "![x] (https[:]//evil.example/?q=1)"),
-            ("[x][1]\n\n[1]: //evil.example", "[x] [1]\n\n[1] : //evil.example"),
-            ("<img src=x> <https://evil.example> 3 < 4", "‹img src=x> ‹https[:]//evil.example> 3 < 4"),
-            ("www.evil.example", "www[.]evil.example"),
-            ("At 7:45 [1].", "At 7:45 [1]."),
-        ],
-    )
-    def test_nothing_can_be_followed_or_fetched(self, text: str, shown: str) -> None:
-        assert inert(text) == shown
-
-    @given(st.text(alphabet="[]()<>!:/ahtpsw.\n\\ ", max_size=40))
-    def test_no_text_makes_a_link_a_picture_or_a_tag(self, text: str) -> None:
-        from markdown_it import MarkdownIt
-
-        kinds = {
-            child.type
-            for token in MarkdownIt("commonmark", {"html": True}).parse(inert(text))
-            for child in [token, *(token.children or [])]
-        }
-        assert not kinds & {"link_open", "image", "html_block", "html_inline"}
-
-    def test_a_title_is_one_line(self) -> None:
-        assert inert_line("a\n\n[2] b\x00 " + "c" * 400) == ("a [2] b " + "c" * 400)[:299] + "…"
 
 
 def test_the_openapi_names_errors_as_they_are(office: Service) -> None:

@@ -6,8 +6,12 @@ import re
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(r"\](?=[(\[:])")
-_SCHEME = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*):(?=//)")
-_WWW = re.compile(r"\bwww\.", re.IGNORECASE)
+_SCHEME = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)\\?:(?=\\?/\\?/)")
+_WWW = re.compile(r"\bwww\\?\.", re.IGNORECASE)
+_HOST = re.compile(r"(?<=\w)\\?\.([^\W\d_]{2,})(?=\\?/|[?#]\w|:\d)")
+"""The last dot of a host with something behind it: many viewers make a link of that without any scheme."""
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+"""Markdown reads a letter for it, and could so be given an address in pieces."""
 _LONGEST_LINE = 300
 
 
@@ -20,7 +24,9 @@ def inert(text: str) -> str:
     text = _TAG.sub("‹", text)
     text = _LINK.sub("] ", text)
     text = _SCHEME.sub(r"\1[:]", text)
-    return _WWW.sub("www[.]", text)
+    text = _WWW.sub("www[.]", text)
+    text = _HOST.sub(r"[.]\1", text)
+    return _ENTITY.sub("& ", text)
 
 
 def inert_line(text: str) -> str:
