@@ -122,10 +122,9 @@ def open_msg(path: Path, unpacker: Unpacker) -> None:
     for number, attachment in enumerate(message.attachments, 1):
         name = _as_name(attachment.file_name or "") or f"part {number}"
         content = attachment.file_bytes
-        inner = next((s for s in attachment._storage.storages if s.name.startswith("__substg1.0_3701")), None)
         if content is not None:
             unpacker.take(name, [content])
-        elif inner is not None and any(s.name == "__properties_version1.0" for s in inner.streams):
+        elif (inner := _inner_mail(attachment)) is not None:
             mail = _as_eml(inner)
             unpacker.take(f"{_as_name(str(mail['Subject'] or '')) or name}.eml", [mail.as_bytes()])
         else:
@@ -137,8 +136,15 @@ _HEADER_OF_INNER = 24
 """Bytes before the properties of a mail inside a mail: [MS-OXMSG] 2.4.1.2."""
 
 
+def _inner_mail(attachment: Any) -> Any:
+    """The storage of an attached mail; None for a link, and for what a program drew into the mail."""
+    inner = next((each for each in attachment._storage.storages if each.name.startswith("__substg1.0_3701")), None)
+    is_mail = inner is not None and any(each.name == "__properties_version1.0" for each in inner.streams)
+    return inner if is_mail else None
+
+
 def _as_eml(storage: Any) -> EmailMessage:
-    """A mail inside an Outlook mail, its own attachments included."""
+    """A mail inside an Outlook mail with its own attachments, mails among them."""
     from oxmsg import Message as Outlook
     from oxmsg.properties import Properties
 
@@ -161,11 +167,9 @@ def _as_eml(storage: Any) -> EmailMessage:
     if html:
         mail.add_alternative(html, subtype="html")
     for number, attachment in enumerate(inner.attachments, 1):
+        name = _as_name(attachment.file_name or "") or f"part {number}"
         if attachment.file_bytes is not None:
-            mail.add_attachment(
-                attachment.file_bytes,
-                maintype="application",
-                subtype="octet-stream",
-                filename=_as_name(attachment.file_name or "") or f"part {number}",
-            )
+            mail.add_attachment(attachment.file_bytes, maintype="application", subtype="octet-stream", filename=name)
+        elif (deeper := _inner_mail(attachment)) is not None:
+            mail.add_attachment(_as_eml(deeper))
     return mail

@@ -60,6 +60,9 @@ _SPACES = re.compile(r"\s+")
 
 def clean(text: str) -> str:
     """Text without control characters, lone surrogates and foreign line ends; otherwise verbatim."""
+    # true of most cells and lines, and told ten times faster than three patterns look for what is wrong
+    if text.isprintable():
+        return text
     text = _LINE_ENDS.sub("\n", text)
     text = _CONTROL.sub("", text)
     return _SURROGATE.sub("\ufffd", text)
@@ -67,6 +70,9 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Text with every run of white space as one blank."""
+    # of white space only the blank is printable
+    if "  " not in text and text.isprintable():
+        return text.strip(" ")
     return _SPACES.sub(" ", clean(text)).strip()
 
 

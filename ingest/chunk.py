@@ -113,13 +113,22 @@ class _Counter:
 
     def measured(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces with their tokens. Those too long to fit whatever they hold are charged by length, uncounted."""
-        short = [piece for piece in pieces if self._by_length(piece) <= self.limit]
-        counted = iter(self.counts([self.text[piece.start : piece.end] for piece in short]))
+        least = [self._by_length(piece) for piece in pieces]
+        short = [
+            self.text[piece.start : piece.end]
+            for piece, tokens in zip(pieces, least, strict=True)
+            if tokens <= self.limit
+        ]
+        counted = iter(self.counts(short))
         return [
-            replace(piece, tokens=max(self._by_length(piece), next(counted) - self._special))
-            if self._by_length(piece) <= self.limit
-            else replace(piece, tokens=self._by_length(piece))
-            for piece in pieces
+            Piece(
+                piece.kind,
+                piece.start,
+                piece.end,
+                max(tokens, next(counted) - self._special) if tokens <= self.limit else tokens,
+                piece.part,
+            )
+            for piece, tokens in zip(pieces, least, strict=True)
         ]
 
     def finer(self, piece: Piece, room: int) -> list[Piece]:

@@ -27,5 +27,5 @@ def collect_leftovers(parts: Parts) -> None:
     for kept in list(parts.files.kept()):
         if kept.kind == "temporary":
             kept.path.unlink(missing_ok=True)
-        elif not parts.catalog.uses(kept.sha256):
-            parts.files.forget(kept.sha256)
+        else:
+            parts.files.forget(kept.sha256, parts.catalog.uses)

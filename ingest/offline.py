@@ -5,7 +5,10 @@ unstructured downloads spaCy's en_core_web_sm at first use; the package en-core-
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+import sys
 from functools import lru_cache
 from importlib.metadata import version
 from types import ModuleType
@@ -31,11 +34,30 @@ def make_offline() -> None:
             "install the locked set again (make run), or check ingest/offline.py against the new release"
         )
     os.environ.update(_SWITCHES)
+    _import_when_asked("spacy")
     from unstructured.nlp import tokenize
 
     if not callable(getattr(tokenize, "_load_spacy_model", None)):
         raise RuntimeError("unstructured.nlp.tokenize has no _load_spacy_model to replace; see ingest/offline.py")
     tokenize._load_spacy_model = spacy_model
+
+
+class _Later(ModuleType):
+    """A package that is loaded by whoever first asks it for something. importlib's LazyLoader doesn't do: it loads at
+    the second `import`, which asks for nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _import_when_asked(name: str) -> None:
+    """unstructured imports spaCy with its first module, which is half of a reader's start, and Word and PowerPoint
+    never ask it."""
+    if name not in sys.modules and (spec := importlib.util.find_spec(name)):
+        sys.modules[name] = later = _Later(name)
+        later.__spec__ = spec  # whoever looks whether it is installed looks here
 
 
 def without_tagging(partitioner: ModuleType) -> None:

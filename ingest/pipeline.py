@@ -33,9 +33,12 @@ def run_files(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
     """
     with scratch_folder(parts.files.scratch) as scratch, Fence(_limits(parts.settings)) as fence:
         run = Run(order, parts, tally, fence, scratch)
-        # closed by name: after a failed write the reading threads must not go on behind the caller's back
-        with closing(prepared(files, run)) as coming:
-            write_all(coming, run)
+        try:
+            # closed by name: after a failed write the reading threads must not go on behind the caller's back
+            with closing(prepared(files, run)) as coming:
+                write_all(coming, run)
+        finally:
+            run.let_go_of_all()
     _remove_lost_members(run)
 
 

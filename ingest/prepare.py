@@ -103,7 +103,7 @@ class Run:
     held: dict[str, set[str]] = field(default_factory=dict)
     """By container that was read in this run, the ids of what it holds now."""
     stopped: threading.Event = field(default_factory=threading.Event)
-    _in_flight: Counter[str] = field(default_factory=Counter)
+    _holds: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _read_now: set[str] = field(default_factory=set)
     _one_was_read: threading.Condition = field(default_factory=threading.Condition)
@@ -121,19 +121,26 @@ class Run:
                 self._read_now.remove(sha256)
                 self._one_was_read.notify_all()
 
-    def hold(self, sha256: str) -> None:
-        """These bytes are needed by a document that is not committed yet."""
+    def keep_original(self, path: Path) -> str:
+        """Keep a file's bytes for a document that is not committed yet."""
+        sha256 = self.parts.files.keep_original(path, hold=True)
         with self._lock:
-            self._in_flight[sha256] += 1
+            self._holds[sha256] += 1
+        return sha256
 
     def let_go(self, sha256: str, *, unused: bool = False) -> None:
-        """They are not any more; with `unused` they go, where no other document needs them."""
+        """It doesn't need them to be held any more; with `unused` they go, where no other document needs them."""
         with self._lock:
-            self._in_flight[sha256] -= 1
-            if self._in_flight[sha256] <= 0:
-                del self._in_flight[sha256]
-                if unused and not self.parts.catalog.uses(sha256):
-                    self.parts.files.forget(sha256)
+            self._holds[sha256] -= 1
+        self.parts.files.let_go(sha256)
+        if unused:
+            self.parts.files.forget(sha256, self.parts.catalog.uses)
+
+    def let_go_of_all(self) -> None:
+        """What is held for documents that this run won't commit; the leftovers of the next one."""
+        for sha256 in self._holds.elements():
+            self.parts.files.let_go(sha256)
+        self._holds.clear()
 
 
 def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]:
@@ -211,8 +218,7 @@ def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
                 _leave(known, named, run)
                 return
             run.tally.started(file.source, size)
-            sha256 = run.parts.files.keep_original(path)
-            run.hold(sha256)
+            sha256 = run.keep_original(path)
         yield from _read(named, sha256, size, run)
         sha256 = ""
     except PassingFault as error:

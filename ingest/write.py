@@ -10,8 +10,10 @@ from ingest.prepare import Prepared, Run
 from ingest.reading import Piece
 from ingest.sources import FoundFile
 from ingest.versions import parsed_by
+from ragapp.catalog.commits import RemovedMeanwhile
 from ragapp.catalog.rows import DocumentRow
 from ragapp.index.base import Point, SparseVector, Vector
+from ragapp.index.follow import follow
 from ragapp.index.schema import payload, text_hash
 from ragapp.types import Chunk
 
@@ -143,7 +145,11 @@ def _commit(complete: list[Prepared], run: Run) -> None:
     index.flush()
     for document in complete:
         replaces = document.file.replaces
-        catalog.commit_document(_row(document, run), replaces=replaces)
+        try:
+            catalog.commit_document(_row(document, run), replaces=replaces)
+        except RemovedMeanwhile:
+            _withdraw(document, run)
+            continue
         if replaces:
             index.delete_document(replaces)
         if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
@@ -151,3 +157,19 @@ def _commit(complete: list[Prepared], run: Run) -> None:
         run.let_go(document.sha256)
         run.tally.file_done(document.file.source, "added" if document.is_new else "changed")
     complete.clear()
+
+
+def _withdraw(document: Prepared, run: Run) -> None:
+    """Somebody took the document away while it was read: it stays away, and so does what lies in it."""
+    catalog, index = run.parts.catalog, run.parts.index
+    # of a run that began after the removal some chunks may stand already
+    newest = catalog.removals.newest([document.document_id])
+    index.delete_document(document.document_id, keep_revision=newest[document.document_id])
+    inside = [
+        row for each in catalog.documents(container=document.document_id) for row in catalog.with_members(each.id)
+    ]
+    catalog.removals.take_away([row.id for row in inside])
+    follow(catalog, index, run.parts.files)
+    run.let_go(document.sha256, unused=True)
+    for source in (document.file.source, *(row.source for row in inside)):
+        run.tally.file_done(source, "removed")

@@ -13,7 +13,9 @@ import json
 import logging
 import os
 import tempfile
+import threading
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,16 +42,26 @@ class Kept:
 
 
 class DocumentFiles:
-    """Originals and extracted text below one data folder."""
+    """Originals and extracted text below one data folder.
+
+    Bytes are held from before they are there until the document they are for is in, or is given up: whoever removes
+    another document with the same bytes meanwhile finds no row that needs them.
+    """
 
     def __init__(self, data: Path) -> None:
+        self._data = data
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self.scratch = data / "scratch"
         """For what lies about only while a run lasts."""
         self._originals = data / "originals"
         self._extracted = data / "extracted"
 
-    def keep_original(self, path: Path) -> str:
-        """Copy a file's bytes in; returns their SHA-256 as 64 hex digits.
+    def __reduce__(self) -> tuple[type[DocumentFiles], tuple[Path]]:
+        return DocumentFiles, (self._data,)
+
+    def keep_original(self, path: Path, *, hold: bool = False) -> str:
+        """Copy a file's bytes in; returns their SHA-256 as 64 hex digits. With `hold` they stay until `let_go`.
 
         Hashed while being copied, so that a file which is written to meanwhile can't end under a wrong hash. Raises
         Unreadable where the file can't be read, StorageFull or CatalogError where the copy can't be written.
@@ -61,8 +73,31 @@ class DocumentFiles:
                 digest.update(block)
                 sink.write(block)
 
-        _write_whole(self._originals, copy, lambda: self.original(digest.hexdigest()))
+        held = False
+
+        def target() -> Path:
+            nonlocal held
+            sha256 = digest.hexdigest()
+            if hold and not held:
+                with self._lock:
+                    self._held[sha256] += 1
+                held = True
+            return self.original(sha256)
+
+        try:
+            _write_whole(self._originals, copy, target)
+        except BaseException:
+            if held:
+                self.let_go(digest.hexdigest())
+            raise
         return digest.hexdigest()
+
+    def let_go(self, sha256: str) -> None:
+        """The bytes are held once less."""
+        with self._lock:
+            self._held[sha256] -= 1
+            if self._held[sha256] <= 0:
+                del self._held[sha256]
 
     def original(self, sha256: str) -> Path:
         """Where the bytes with this hash are kept."""
@@ -88,11 +123,15 @@ class DocumentFiles:
             _log.warning("the extracted text in %s is damaged", path)
             return None
 
-    def forget(self, sha256: str) -> None:
-        """Remove the bytes with this hash and all text extracted from them."""
-        self.original(sha256).unlink(missing_ok=True)
-        for path in (self._extracted / sha256[:2]).glob(f"{sha256}.*"):
-            path.unlink(missing_ok=True)
+    def forget(self, sha256: str, uses: Callable[[str], bool] = lambda _: False) -> None:
+        """Remove the bytes with this hash and all text extracted from them, unless they are held or `uses` says that
+        a document needs them. It is asked while nobody can begin to hold them."""
+        with self._lock:
+            if self._held[sha256] or uses(sha256):
+                return
+            self.original(sha256).unlink(missing_ok=True)
+            for path in (self._extracted / sha256[:2]).glob(f"{sha256}.*"):
+                path.unlink(missing_ok=True)
 
     def extracted_path(self, sha256: str, parser_version: str) -> Path:
         """Where the text is kept that this version of the parser made of these bytes."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import DocumentTable, EarlierBytesTable, GroupChangeTable, GroupTable, RemovalTable
+from ragapp.catalog.tables import (
+    DocumentTable,
+    EarlierBytesTable,
+    GroupChangeTable,
+    GroupTable,
+    RemovalTable,
+    RevisionTable,
+)
 
 _PAGE = 500
 
@@ -20,7 +27,10 @@ class Removals:
         self._sessions = sessions
 
     def take_away(self, ids: Sequence[str]) -> int:
-        """Take documents out of sight, at once, in one commit; their chunks and bytes are due. Returns how many."""
+        """Take documents out of sight, at once, in one commit; their chunks and bytes are due. Returns how many.
+
+        Each takes a number of its own, so that what was begun before it can be told from what is begun after.
+        """
         gone = 0
         with self._sessions.writing() as session:
             for start in range(0, len(ids), _PAGE):
@@ -31,6 +41,9 @@ class Removals:
                 earlier = select(EarlierBytesTable.document_id, EarlierBytesTable.sha256)
                 for document, sha256 in session.execute(earlier.where(EarlierBytesTable.document_id.in_(page))).all():
                     note_leftover(session, document, sha256)
+                session.execute(
+                    update(RevisionTable).where(RevisionTable.document_id.in_(page)).values(last=RevisionTable.last + 1)
+                )
                 session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id.in_(page)))
                 session.execute(delete(GroupTable).where(GroupTable.document_id.in_(page)))
                 session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(page)))
@@ -45,6 +58,12 @@ class Removals:
                 (document, sha256)
                 for document, sha256 in session.execute(select(RemovalTable.document_id, RemovalTable.sha256))
             )
+
+    def newest(self, ids: Sequence[str]) -> dict[str, int]:
+        """The last revision number that was given out for each of these documents, or taken by its removal."""
+        wanted = select(RevisionTable.document_id, RevisionTable.last).where(RevisionTable.document_id.in_(ids))
+        with self._sessions.reading() as session:
+            return dict(session.execute(wanted).tuples().all())
 
     def settle(self, done: Sequence[tuple[str, str]]) -> None:
         """Nothing is left of these."""

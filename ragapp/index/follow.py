@@ -42,13 +42,15 @@ def _collect(
 ) -> None:
     """Take away the chunks, then the bytes that no document needs, then the note about it."""
     there = catalog.known(document for document, _ in removed)
+    newest = catalog.removals.newest([document for document, _ in removed])
     for document, _ in removed:
-        # one that is in, again or still, was rid of its dead chunks when it was committed
+        # one that is in, again or still, was rid of its dead chunks when it was committed; one that is being taken in
+        # again writes them under a number that was given out after the removal's
         if document not in there:
-            index.delete_document(document)
+            index.delete_document(document, keep_revision=newest.get(document))
     index.flush()
     for _, sha256 in removed:
-        if sha256 and not catalog.uses(sha256):
-            files.forget(sha256)
+        if sha256:
+            files.forget(sha256, catalog.uses)
         tell(1)
     catalog.removals.settle(removed)

@@ -293,8 +293,9 @@ def test_a_commit_that_was_killed_half_way_changed_nothing(catalog: Catalog, tmp
     script = (
         "import os, sys, pathlib, signal\n"
         "from dataclasses import replace\n"
-        "import ragapp.catalog.catalog as module\n"
-        "c = module.Catalog.open(pathlib.Path(sys.argv[1]))\n"
+        "import ragapp.catalog.commits as module\n"
+        "from ragapp.catalog.catalog import Catalog\n"
+        "c = Catalog.open(pathlib.Path(sys.argv[1]))\n"
         "d = c.documents()[0]\n"
         "def dies(session, key, groups):\n"
         "    session.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
