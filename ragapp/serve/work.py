@@ -1,11 +1,15 @@
-"""The service's one worker: jobs wait in the catalog, are done one after the other, and survive the service."""
+"""The service's one worker: jobs wait in the catalog, are done one after the other, and survive the service.
+
+A file that somebody attached to a conversation, who sits and waits for it, comes before all else: the running job stops
+after the window of chunks that it writes, and goes on behind it.
+"""
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -92,6 +96,15 @@ class _Watch:
             )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A job in the line."""
+
+    job_id: int
+    retry: Retry = ""
+    resumed: bool = False
+
+
 class Work:
     """Does waiting jobs on a thread of its own. `busy` says whether somebody waits for an answer, who goes first."""
 
@@ -99,7 +112,9 @@ class Work:
         self._rag = rag
         self._metrics = metrics
         self._busy = busy
-        self._waiting: queue.Queue[tuple[int, Retry, bool] | None] = queue.Queue()
+        self._changed = threading.Condition()
+        self._first: deque[_Turn] = deque()
+        self._waiting: deque[_Turn] = deque()
         self._stop = threading.Event()
         self._now: tuple[int, _Watch] | None = None
         self._thread: threading.Thread | None = None
@@ -111,18 +126,18 @@ class Work:
             if job.request.get("dry_run"):
                 self._rag.catalog.jobs.discard(job_id)
             else:
-                self._waiting.put((job_id, "", True))
+                self._waiting.append(_Turn(job_id, resumed=True))
         self._thread = threading.Thread(target=self._run, name="ragapp-work", daemon=True)
         self._thread.start()
 
-    def add(self, job_id: int) -> None:
-        """A job that was noted as waiting is to be done."""
-        self._waiting.put((job_id, "", False))
+    def add(self, job_id: int, *, first: bool = False) -> None:
+        """A job that was noted as waiting is to be done; `first`, before all that are not."""
+        self._put(_Turn(job_id), self._first if first else self._waiting)
 
     def again(self, job_id: int, retry: Retry = "") -> JobRow:
         """Go on with an ended job, or try again what failed in it. Raises CatalogError where it runs."""
         row = self._rag.catalog.jobs.take_up(job_id, waiting=True)
-        self._waiting.put((job_id, retry, True))
+        self._put(_Turn(job_id, retry, resumed=True), self._waiting)
         return row
 
     def progress(self, job_id: int) -> Progress | None:
@@ -132,19 +147,38 @@ class Work:
 
     def close(self) -> None:
         """Stop after the window of chunks that is being written; the next service goes on from there."""
-        self._stop.set()
-        self._waiting.put(None)
+        with self._changed:
+            self._stop.set()
+            self._changed.notify()
         if self._thread:
             self._thread.join(timeout=_LAST_S)
 
+    def _put(self, turn: _Turn, line: deque[_Turn]) -> None:
+        with self._changed:
+            line.append(turn)
+            self._changed.notify()
+
+    def _next(self) -> tuple[_Turn, bool] | None:
+        """Whose turn it is, and whether it is one of the first; None where the service ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop.is_set() or self._first or self._waiting)
+            if self._stop.is_set():
+                return None
+            return (self._first.popleft(), True) if self._first else (self._waiting.popleft(), False)
+
     def _run(self) -> None:
-        while (item := self._waiting.get()) is not None and not self._stop.is_set():
-            job_id, retry, resumed = item
-            watch = _Watch()
+        while turn_of := self._next():
+            turn, is_first = turn_of
+            job_id, watch = turn.job_id, _Watch()
             self._now = job_id, watch
             try:
                 self._rag.intake.do(
-                    job_id, watch, retry=retry, resumed=resumed, stop=self._stop.is_set, give_way=self._give_way
+                    job_id,
+                    watch,
+                    retry=turn.retry,
+                    resumed=turn.resumed,
+                    stop=self._stop.is_set if is_first else self._others_first,
+                    give_way=self._give_way,
                 )
             except RagappError as error:
                 _log.warning("job %d failed: %s", job_id, error)
@@ -152,10 +186,16 @@ class Work:
                 _log.exception("job %d failed unexpectedly", job_id)
             finally:
                 self._now = None
-            if self._stop.is_set():
+            row = self._rag.catalog.jobs.job(job_id)
+            if self._stop.is_set() or (row and row.state == "waiting"):
                 self._rag.catalog.jobs.put_back(job_id)
-            elif row := self._rag.catalog.jobs.job(job_id):
+                with self._changed:
+                    self._waiting.appendleft(_Turn(job_id, resumed=True))
+            elif row:
                 self._count(row)
+
+    def _others_first(self) -> bool:
+        return self._stop.is_set() or bool(self._first)
 
     def _count(self, row: JobRow) -> None:
         self._metrics.jobs.labels(row.state).inc()

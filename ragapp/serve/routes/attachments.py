@@ -58,7 +58,7 @@ def attach_file(
     house.catalog.conversations.attach(row.id, key, name, expires)
     job_id = house.rag.intake.note_uploads(uploads, of_conversation, frozenset({of_conversation}))
     house.note(caller.person.id, "conversation.attach", row.id, job=job_id)
-    house.work.add(job_id)
+    house.work.add(job_id, first=True)
     return _attached(house, row.id)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from ingest import write
+from ragapp.embed.dense import DenseEmbedder
 from ragapp.serve.forgetting import sweep
 
 from .conftest import Service, wait_until
@@ -47,6 +52,37 @@ def test_it_is_found_in_its_conversation_and_nowhere_else(office: Service, conve
             assert not any("crane" in str(job) for job in other.get("/v1/jobs").json())
         assert all(not row["name"].startswith("conversation/") for row in root.get("/v1/collections").json())
         assert bob.get("/v1/documents", params={"find": "crane"}).json()["total"] == 0, "lists are of the house's"
+
+
+def test_it_comes_before_an_ingestion_that_goes_on_behind_it(
+    office: Service, conversation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    for number in range(12):
+        (share / f"{number:02}.md").write_text(f"# Shift {number}\n\nShift {number} begins at {number} o'clock.\n")
+    embedded, attached = threading.Event(), threading.Event()
+    embed = DenseEmbedder.encode
+
+    def slowly(self: DenseEmbedder, texts: Sequence[str]) -> Any:
+        if not attached.is_set() and any("Shift" in text for text in texts):
+            embedded.set()
+            assert attached.wait(60)
+        return embed(self, texts)
+
+    monkeypatch.setattr(DenseEmbedder, "encode", slowly)
+    monkeypatch.setattr(write, "WINDOW", 3)
+    with office.signed_in("root") as root, office.signed_in("bob") as bob:
+        job = root.post("/v1/jobs", json={"paths": [str(share)], "groups": ["everyone"]}).json()["id"]
+        assert embedded.wait(60)
+        path = f"/v1/conversations/{conversation}/files"
+        assert bob.post(path, files={"file": ("crane.md", TEXT)}).status_code == 202
+        attached.set()
+        wait_until(lambda: bob.get(path).json()[0]["state"] == "live")
+        states = {row["id"]: row["state"] for row in root.get("/v1/jobs").json()}
+        wait_until(lambda: root.get(f"/v1/jobs/{job}").json()["state"] == "finished")
+        assert states[job] in ("waiting", "running"), "it was put back, and not lost"
+        assert root.get("/v1/documents", params={"find": "share"}).json()["total"] == 12
 
 
 def test_it_goes_when_it_is_taken_off(office: Service, conversation: str) -> None:
