@@ -1,6 +1,6 @@
 """Run the benches one after the other, each in a process of its own; figures go to docs/performance.md.
 
-python -m benchmarks [ingest] [parsing] [retrieval] [engine] [followups] [service]
+python -m benchmarks [ingest] [parsing] [scale] [retrieval] [engine] [followups] [service]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.table import Row, as_markdown
 
 ROOT = Path(__file__).parent.parent
-BENCHES = ("ingest", "parsing", "retrieval", "engine", "followups", "service")
+BENCHES = ("ingest", "parsing", "scale", "retrieval", "engine", "followups", "service")
 BEGIN, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->\n"
 
 
