@@ -1,6 +1,6 @@
 """Run the benches one after the other, each in a process of its own; figures go to docs/performance.md.
 
-python -m benchmarks [ingest] [parsing] [retrieval] [engine] [followups] [service] [orders]
+python -m benchmarks [ingest] [parsing] [scale] [retrieval] [engine] [followups] [service] [orders]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.table import Row, as_markdown
 
 ROOT = Path(__file__).parent.parent
-BENCHES = ("ingest", "parsing", "retrieval", "engine", "followups", "service", "orders")
+BENCHES = ("ingest", "parsing", "scale", "retrieval", "engine", "followups", "service", "orders")
 BEGIN, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->\n"
 
 

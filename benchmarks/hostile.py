@@ -59,7 +59,7 @@ class Clock:
     def started(self, source: str, size: int) -> None:
         self.began[source] = time.monotonic()
 
-    def read(self, pages: int) -> None:
+    def read(self, source: str, pages: int) -> None:
         """Nothing to note."""
 
     def file_done(self, source: str, outcome: str, reason: str = "") -> None:

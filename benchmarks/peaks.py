@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
 import psutil
@@ -13,10 +15,26 @@ _EVERY_S = 0.05
 MIB = 1 << 20
 
 
+def resident(process: psutil.Process) -> int:
+    """Bytes in memory; what is shared counts in each."""
+    return int(process.memory_info().rss)
+
+
+def held(process: psutil.Process) -> int:
+    """Bytes that the kernel can't take back when others need them, as it can pages of mapped files: programs and the
+    index's own."""
+    with contextlib.suppress(OSError):  # it ended meanwhile
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
 @dataclass
 class Peaks:
-    """Resident bytes, looked at twenty times a second from entering to leaving; what is shared counts in each."""
+    """The most of `size`, looked at twenty times a second from entering to leaving."""
 
+    size: Callable[[psutil.Process], int] = resident
     parent: int = 0
     worker: int = 0
     """Of the largest child at any time."""
@@ -39,8 +57,8 @@ class Peaks:
             workers = [0]
             for child in me.children(recursive=True):
                 with contextlib.suppress(psutil.Error):  # it ended meanwhile
-                    workers.append(child.memory_info().rss)
-            own = me.memory_info().rss
+                    workers.append(self.size(child))
+            own = self.size(me)
             self.parent = max(self.parent, own)
             self.worker = max(self.worker, *workers)
             self.together = max(self.together, own + sum(workers))

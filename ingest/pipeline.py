@@ -31,7 +31,7 @@ def run_files(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
 
     Raises StorageFull when the disk is full.
     """
-    with scratch_folder(parts.files.scratch) as scratch, Fence(_limits(parts.settings)) as fence:
+    with scratch_folder(parts.files.scratch) as scratch, Fence(fence_limits(parts.settings)) as fence:
         run = Run(order, parts, tally, fence, scratch)
         try:
             # closed by name: after a failed write the reading threads must not go on behind the caller's back
@@ -42,7 +42,8 @@ def run_files(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
     _remove_lost_members(run)
 
 
-def _limits(settings: IngestSettings) -> FenceLimits:
+def fence_limits(settings: IngestSettings) -> FenceLimits:
+    """What the settings let each reader take."""
     return FenceLimits(
         workers=settings.workers or max(2, (os.cpu_count() or 2) // 2),
         memory_mib=settings.worker_memory_mib,

@@ -259,7 +259,7 @@ def _read(file: FoundFile, sha256: str, size: int, run: Run) -> Iterator[Prepare
         known = run.parts.catalog.document(document)
         live = known if known and known.state == "live" else None
         groups = file.groups or run.order.groups or (live.groups if live else frozenset({EVERYONE}))
-        run.tally.read(read.pages or 0)
+        run.tally.read(file.source, read.pages or 0)
         for before in filter(None, (document if live else "", file.replaces)):
             run.held.setdefault(before, set())
         if read.opened:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 from ingest.chunk import chunk
@@ -155,7 +154,9 @@ def _page_starts(extracted: Extracted, piece: Chunk) -> tuple[int, ...]:
     """Where in the text each page of the chunk begins."""
     first: dict[int, int] = {}
     position = bisect_left(extracted.elements, piece.start, key=lambda element: element.end)
-    for element in islice(extracted.elements, position, None):
+    # by number: islice would go through all that stand before, for each chunk
+    for number in range(position, len(extracted.elements)):
+        element = extracted.elements[number]
         if element.start >= piece.end:
             break
         if element.page is not None:

@@ -58,8 +58,8 @@ class Watcher(Protocol):
     def started(self, source: str, size: int) -> None:
         """A worker begins to read a file of so many bytes."""
 
-    def read(self, pages: int) -> None:
-        """A file was read, which has so many pages; 0 where its format has none."""
+    def read(self, source: str, pages: int) -> None:
+        """A file was read, which has so many pages, 0 where its format has none; it waits to be embedded now."""
 
     def file_done(self, source: str, outcome: Outcome, reason: str = "") -> None:
         """One file has its outcome."""
@@ -105,11 +105,11 @@ class Tally:
             if self.watcher:
                 self.watcher.started(source, size)
 
-    def read(self, pages: int) -> None:
+    def read(self, source: str, pages: int) -> None:
         with self._lock:
             self.pages += pages
             if self.watcher:
-                self.watcher.read(pages)
+                self.watcher.read(source, pages)
 
     def wrote(self, chunks: int, embedded: int) -> None:
         with self._lock:

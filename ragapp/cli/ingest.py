@@ -56,8 +56,10 @@ def ingest(
             report = app.ingest(*paths or (), collection=collection, groups=names(groups) or None, watcher=watcher)
     if json:
         out_json(as_json(report))
+    elif stale and not report.job:
+        out("No document is stale: all were read by this version of the parser.")
     else:
-        print_report(report, quiet)
+        print_report(report, quiet, name="renewed" if stale else "")
     raise typer.Exit(0 if stale and not report.failed else exit_code(report))
 
 

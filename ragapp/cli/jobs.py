@@ -73,6 +73,10 @@ def show(
         out_json(_job_json(job) | {"files": [_file_json(file) for file in files]})
         return
     out(f"job {job.id}: {job.command}, {job.state}, started {job.started:%Y-%m-%d %H:%M}, {job.seconds:.0f} s")
+    out(
+        f"  {job.added} added, {job.changed} changed, {job.unchanged} unchanged, {job.removed} removed, "
+        f"{job.failed} failed; {job.chunks} chunks"
+    )
     for file in files:
         tries = f" (tried {file.attempts} times)" if file.attempts > 1 else ""
         passes = "; may pass, see: ragapp jobs retry" if file.passing and file.state == "failed" else ""
@@ -166,8 +170,9 @@ def _again(
     if json:
         out_json(as_json(report))
     else:
-        print_report(report, quiet)
-    raise typer.Exit(exit_code(report))
+        print_report(report, quiet, name=f"job {report.job}" if report.job else "")
+    # a job of which nothing is left to do is no failure
+    raise typer.Exit(exit_code(report) if report.failed else 0)
 
 
 def _job_json(job: JobRow) -> dict[str, Any]:

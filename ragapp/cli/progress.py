@@ -35,6 +35,8 @@ class SilentWatcher:
         self.total = self.total_bytes = self.bytes = 0
         self.reading: dict[str, tuple[float, int]] = {}
         """Since when each file is being read, and its size."""
+        self.waiting: set[str] = set()
+        """Files that were read and have chunks to be embedded."""
         self._taken: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -57,13 +59,16 @@ class SilentWatcher:
             self._taken[source] = size
         self._changed("started", source=source, bytes=size)
 
-    def read(self, pages: int) -> None:
+    def read(self, source: str, pages: int) -> None:
         with self._lock:
             self.pages += pages
+            if self.reading.pop(source, None):
+                self.waiting.add(source)
 
     def file_done(self, source: str, outcome: str, reason: str = "") -> None:
         with self._lock:
             self.reading.pop(source, None)
+            self.waiting.discard(source)
             # what lies in a container was not counted among the files that were found
             if "!/" not in source and outcome in ("added", "changed", "failed"):
                 self.files += 1
@@ -196,6 +201,8 @@ class BarWatcher(SilentWatcher):
             now = self._clock()
             longest = sorted(self.reading.items(), key=lambda item: item[1][0])[:_SHOWN]
             rows = [f"  reading {_printable(source)[-70:]}  {now - since:.0f} s" for source, (since, _) in longest]
+            if self.waiting:
+                rows.append(f"  embedding, {len(self.waiting)} files were read and wait for it")
             return Group(Text(self.line(), style="bold"), *(Text(row, style="dim") for row in rows))
 
 

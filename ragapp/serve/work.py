@@ -58,6 +58,8 @@ class _Watch:
     chunks: int = 0
     failed: int = 0
     _reading: dict[str, int] = field(default_factory=dict)
+    _taken: dict[str, int] = field(default_factory=dict)
+    """The sizes of files that are read or were, and have no outcome yet."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def found(self, files: int, bytes: int = 0) -> None:
@@ -66,15 +68,17 @@ class _Watch:
 
     def started(self, source: str, size: int) -> None:
         with self._lock:
-            self._reading[source] = size
+            self._reading[source] = self._taken[source] = size
 
-    def read(self, pages: int) -> None:
+    def read(self, source: str, pages: int) -> None:
         with self._lock:
             self.pages += pages
+            self._reading.pop(source, None)
 
     def file_done(self, source: str, outcome: Outcome, reason: str = "") -> None:
         with self._lock:
-            size = self._reading.pop(source, 0)
+            self._reading.pop(source, None)
+            size = self._taken.pop(source, 0)
             self.failed += outcome == "failed"
             # what lies in a container was not counted among the files that were found
             if "!/" not in source and outcome in ("added", "changed", "failed"):

@@ -60,6 +60,18 @@ def test_a_terminal_shows_what_is_read_now_and_no_control_characters(clock: Cloc
     assert "\x1b" not in shown
 
 
+def test_a_file_that_was_read_is_not_shown_as_being_read_while_it_waits_for_the_embedder(clock: Clock) -> None:
+    watcher = BarWatcher(clock)
+    watcher.found(2, 10)
+    watcher.started("/in/a.txt", 5)
+    watcher.read("/in/a.txt", 0)
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(watcher._shown())
+    assert "reading" not in (shown := console.export_text()) and "1 files were read and wait" in shown
+    watcher.file_done("/in/a.txt", "added")
+    assert (watcher.waiting, watcher.bytes) == (set(), 5)
+
+
 def test_lines_come_now_and_then(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     watcher = LineWatcher(clock)
     watcher.found(2, 10)
@@ -77,7 +89,7 @@ def test_lines_for_machines(clock: Clock, capsys: pytest.CaptureFixture[str]) ->
         watcher.found(1, 10)
         watcher.started("a\nb.pdf", 10)
         clock.now += 2
-        watcher.read(4)
+        watcher.read("/in/a.pdf", 4)
         watcher.file_done("a\nb.pdf", "failed", "is empty")
     events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [event["event"] for event in events] == ["found", "started", "file", "progress", "done"]

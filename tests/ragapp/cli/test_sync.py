@@ -100,3 +100,11 @@ def test_a_source_that_is_followed_no_longer_keeps_its_documents(run: Run, follo
     assert run("sync", "remove", "share", "--json").json == {"removed": "share", "documents_kept": 14}
     assert run("sync", "list", "--json").json == []
     assert run("status", "--json").json["documents"] == 14
+
+
+def test_where_nothing_is_left_to_do_that_is_said_and_is_no_failure(run: Run, followed: Path) -> None:
+    assert "14 added, 0 changed" in run("jobs", "show", 1).out
+    ran = run("jobs", "retry", 1, "--failed")
+    assert (ran.code, ran.out.partition(":")[0]) == (0, "job 1") and "give a folder" not in ran.err
+    ran = run("ingest", "--stale")
+    assert ran.code == 0 and "No document is stale" in ran.out and "give a folder" not in ran.err
