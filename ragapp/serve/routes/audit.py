@@ -101,7 +101,7 @@ def _csv(rows: Iterator[AuditRow]) -> Iterator[str]:
 
 def _harmless(cell: str) -> str:
     """A spreadsheet would take such a cell for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def _download(lines: Iterator[str], kind: str, name: str) -> StreamingResponse:

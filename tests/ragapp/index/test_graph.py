@@ -26,17 +26,16 @@ def shard(tmp_path: Path) -> Path:
     return index.folder
 
 
-def builder() -> psutil.Process:
-    """The process that builds, of which this one is the parent."""
-    (found,) = (child for child in psutil.Process().children() if "optimize" in " ".join(child.cmdline()))
-    return found
+def builders() -> list[psutil.Process]:
+    """The processes that build, of which this one is the parent."""
+    return [child for child in psutil.Process().children() if "optimize" in " ".join(child.cmdline())]
 
 
 def test_it_stands_still_while_others_go_first_and_steps_back_behind_them(shard: Path) -> None:
     seen: list[tuple[str, int]] = []
 
     def give_way() -> None:
-        child = builder()
+        (child,) = builders()
         until = time.monotonic() + 30
         while child.status() != psutil.STATUS_STOPPED and time.monotonic() < until:
             time.sleep(0.01)
@@ -45,10 +44,11 @@ def test_it_stands_still_while_others_go_first_and_steps_back_behind_them(shard:
         assert child.cpu_times() == worked
         seen.append((child.status(), child.nice()))
 
+    own = psutil.Process().nice()
     draft = build_beside(shard, 0, give_way)
     assert draft.exists()
-    assert seen and set(seen) == {(psutil.STATUS_STOPPED, 19)}
-    assert not psutil.Process().children()
+    assert seen and all(status == psutil.STATUS_STOPPED and niceness > own for status, niceness in seen)
+    assert not builders()
 
 
 def test_where_nobody_waits_it_is_as_quick_as_it_can_be(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_whoever_ends_the_wait_ends_the_building(shard: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         build_beside(shard, 0, give_way)
-    assert not psutil.Process().children()
+    assert not builders()
     assert not list(shard.parent.glob("*.graph"))
 
 
