@@ -28,7 +28,7 @@ SHARED = ROOT.parent / "shared" / "data" / "documents"
 def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         pdfs = _pdfs(Path(folder) / "pdfs")
-        ours, chunks, app = _ours(Path(folder) / "mixed", EXAMPLES)
+        ours, chunks, app = _ours(Path(folder) / "mixed", _documents(Path(folder) / "documents"))
         bare = _bare(app, chunks)
         ours_pdf, _, again = _ours(Path(folder) / "pdf", pdfs)
         app.close()
@@ -43,7 +43,7 @@ def measure() -> list[Row]:
             f"{len(chunks) / ours:.1f} chunks/s",
             f"the embedder alone on the same {len(chunks)} chunks: {len(chunks) / bare:.1f} chunks/s",
             bare / ours,
-            "≥ 0.8",
+            "≥ 0.9",
         ),
         *(
             Row(
@@ -68,6 +68,15 @@ def _loaders() -> tuple[tuple[str, str, dict[str, Any]], ...]:
         else ("PDFMinerLoader (the first part of its default loader's work)", "≥ 2", {"loader_cls": PDFMinerLoader})
     )
     return default, ("PyPDFLoader (bare text)", "≥ 0.8", {"loader_cls": PyPDFLoader})
+
+
+def _documents(folder: Path) -> Path:
+    """The examples and, where they are there, the shared real documents: enough that the seconds in which readers start
+    are not what is measured."""
+    for documents in (EXAMPLES, SHARED):
+        if documents.exists():
+            shutil.copytree(documents, folder / documents.parent.name)
+    return folder
 
 
 def _pdfs(folder: Path) -> Path:
