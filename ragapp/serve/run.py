@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -66,7 +66,10 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
                 proxy_headers=settings.public_url is not None,
                 forwarded_allow_ips=list(settings.proxies),
             )
-            asyncio.run(_Server(config, house).serve(sockets=[opened]))
+            # uvicorn raises the signal that ended it once more; Ctrl-C is how a service is stopped, and no fault
+            with suppress(KeyboardInterrupt):
+                asyncio.run(_Server(config, house).serve(sockets=[opened]))
+            say("ragapp has stopped.")
 
 
 def running(data: Path) -> tuple[str, str] | None:
