@@ -23,16 +23,19 @@ from ragapp.types import embedded_text
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "documents"
 SHARED = ROOT.parent / "shared" / "data" / "documents"
+ROUNDS = 3
+"""Of which the fastest counts on either side: others use the machine as well."""
 
 
 def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         pdfs = _pdfs(Path(folder) / "pdfs")
-        ours, chunks, app = _ours(Path(folder) / "mixed", _documents(Path(folder) / "documents"))
-        bare = _bare(app, chunks)
-        ours_pdf, _, again = _ours(Path(folder) / "pdf", pdfs)
+        documents = _documents(Path(folder) / "documents")
+        rounds = [_against_the_embedder(Path(folder) / f"mixed-{number}", documents) for number in range(ROUNDS)]
+        chunks = rounds[0][2]
+        ours, bare = min(ours for ours, _, _ in rounds), min(bare for _, bare, _ in rounds)
+        ours_pdf, _, app = _ours(Path(folder) / "pdf", pdfs)
         app.close()
-        again.close()
         recipes = [
             (name, wanted, _recipe(pdfs, Path(folder) / f"recipe-{number}", loader))
             for number, (name, wanted, loader) in enumerate(_loaders())
@@ -40,8 +43,8 @@ def measure() -> list[Row]:
     return [
         Row(
             "ingest of mixed documents, chunks/s",
-            f"{len(chunks) / ours:.1f} chunks/s",
-            f"the embedder alone on the same {len(chunks)} chunks: {len(chunks) / bare:.1f} chunks/s",
+            f"{chunks / ours:.1f} chunks/s",
+            f"the embedder alone on the same {chunks} chunks: {chunks / bare:.1f} chunks/s",
             bare / ours,
             "≥ 0.9",
         ),
@@ -85,6 +88,14 @@ def _pdfs(folder: Path) -> Path:
     for path in (*EXAMPLES.rglob("*.pdf"), *SHARED.rglob("*.pdf")):
         shutil.copy(path, folder / path.name)
     return folder
+
+
+def _against_the_embedder(data: Path, documents: Path) -> tuple[float, float, int]:
+    """Seconds of an ingest and of the embedder alone right after it, and how many chunks it was."""
+    ours, texts, app = _ours(data, documents)
+    bare = _bare(app, texts)
+    app.close()
+    return ours, bare, len(texts)
 
 
 def _ours(data: Path, documents: Path) -> tuple[float, list[str], RagApp]:

@@ -30,7 +30,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
     head = "| bench | ours | baseline | ratio | wanted | |\n| --- | --- | --- | --- | --- | --- |\n"
     return head + "".join(
-        f"| {r.bench} | {r.ours} | {r.baseline} | {r.ratio:.2f} | {r.wanted} | {'kept' if r.kept else 'MISSED'} |\n"
+        f"| {r.bench} | {r.ours} | {r.baseline} | {r.ratio:.{2 if r.ratio >= 0.1 else 4}f} | {r.wanted} "
+        f"| {'kept' if r.kept else 'MISSED'} |\n"
         for r in rows
     )
 
