@@ -196,8 +196,7 @@ class Intake:
         stop: Callable[[], bool] | None = None,
         give_way: Callable[[], None] | None = None,
     ) -> IngestReport | None:
-        """Do a waiting job; None where it was cancelled meanwhile. `stop`, after which it waits again, and `give_way`:
-        see Task and Order."""
+        """Do a waiting job; None where it was cancelled meanwhile. `stop` and `give_way`: see Task and Order."""
         job = self._catalog.jobs.begin(job_id)
         if job is None:
             return None
@@ -230,14 +229,7 @@ class Intake:
                 check_ocr(self._ocr)
             with self._task(job) as task:
                 polite = replace(task.order, give_way=give_way)
-                whole = replace(
-                    task,
-                    order=polite,
-                    retry=retry,
-                    resumed=resumed,
-                    stop=stop,
-                    stopped_as="waiting" if stop else "interrupted",
-                )
+                whole = replace(task, order=polite, retry=retry, resumed=resumed, stop=stop)
                 report = run_job(job.id, whole, self._parts(), watcher)
         except RagappError as error:
             self._catalog.jobs.give_up(job.id, str(error))

@@ -59,9 +59,7 @@ class Task:
     named_by_source: bool = False
     """The files lie under names that aren't theirs."""
     stop: Callable[[], bool] | None = None
-    """Whether the process wants to end, or to do something else first; what is not done then can be taken up again."""
-    stopped_as: JobState = "interrupted"
-    """The state in which `stop` leaves the job."""
+    """Whether the process wants to end, or to do something else first; the job waits then, to be taken up again."""
 
 
 def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = None) -> IngestReport:
@@ -95,7 +93,7 @@ def run_job(job_id: int, task: Task, parts: Parts, watcher: Watcher | None = Non
             if task.order.give_way:
                 task.order.give_way()
             parts.index.optimize(task.order.give_way)
-        state = "cancelled" if ledger.cancelled() else task.stopped_as if ledger.stop() else "finished"
+        state = "cancelled" if ledger.cancelled() else "waiting" if ledger.stop() else "finished"
     except KeyboardInterrupt:
         state = "interrupted"
         raise

@@ -16,10 +16,10 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ragapp.backup.manifest import HEAD, MANIFEST, Head, head, packed
 from ragapp.catalog.catalog import FILE_NAME, Catalog
@@ -44,6 +44,10 @@ class Backup:
     path: Path
     bytes: int
     head: Head
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs, and for the command that had the service make it."""
+        return {"file": str(self.path), "size": self.bytes} | asdict(self.head)
 
 
 def write_backup(target: Path, data: Path, catalog: Catalog, index: Index, files: DocumentFiles, say: Say) -> Backup:

@@ -31,8 +31,7 @@ def backup(
             note_handover(service, quiet)
             told = service.backup(file)
         else:
-            made = app.backup(file)
-            told = {"file": str(made.path), "size": made.bytes} | asdict(made.head)
+            told = app.backup(file).as_json()
     if told["missing"] and not quiet:
         note(f"{told['missing']} files were lost already and are not in it; see: ragapp doctor --verify")
     if told["index"] == "server" and not quiet:

@@ -101,9 +101,8 @@ public = Depends(OpenToAll())
 def caller_of(request: HTTPConnection) -> Caller | None:
     """Whoever sent the request; None where nobody known did. Raises Refused for a forged request of a browser."""
     house = house_of(request)
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and secret:
-        found = _by_token(house, secret.strip())
+    if secret := _bearer(request):
+        found = _by_token(house, secret)
         # OpenAI's clients always send a key; where nobody signs in, one that is no token means nothing
         if found or not house.settings.serve.single_user:
             return found
@@ -133,8 +132,12 @@ def _by_token(house: House, secret: str) -> Caller | None:
 
 def sent_by_owner(request: HTTPConnection) -> bool:
     """Whether a command of the data folder's owner sent it, who alone can read the note that holds the secret."""
+    return _is_owners(house_of(request), _bearer(request))
+
+
+def _bearer(request: HTTPConnection) -> str:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and _is_owners(house_of(request), secret.strip())
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_owners(house: House, secret: str) -> bool:

@@ -9,6 +9,7 @@ import streamlit as st
 from ui.client import Client, ServiceError
 from ui.pages.attachments import attach
 from ui.pages.conversations import chosen, conversation_list, conversation_menu, open_conversation
+from ui.pages.jobs import going
 from ui.parts.components import mount
 from ui.parts.plain import plain
 from ui.parts.session import client, said
@@ -107,7 +108,7 @@ def _no_documents(service: Client) -> None:
         st.title("Nothing to read yet", anchor=False)
         st.info("There are no documents that you may see; ask whoever looks after them.", icon=":material/info:")
         return
-    if _going(service):
+    if going(service):
         st.title("The first documents are being read", anchor=False)
         st.info(
             "This takes a moment; the page goes on by itself. You may ask already.", icon=":material/hourglass_top:"
@@ -132,26 +133,22 @@ def _await_documents() -> None:
 
 def _reading(service: Client) -> None:
     """Whoever brings documents in is told that answers don't know all of them yet."""
-    if service.me.is_curator and _going(service):
+    if service.me.is_curator and going(service):
         st.fragment(_how_far, run_every=_LOOK_S)()
 
 
 def _how_far() -> None:
     service = client()
     try:
-        going = _going(service)
+        now = going(service)
     except ServiceError:
         return
-    if not going:
+    if not now:
         st.rerun()
-    told = going[-1]["progress"] or {}
+    told = now[-1]["progress"] or {}
     total = told.get("files_total")
     done = f"{told['files_done']} of {total} files are read" if total else "Documents are being read"
     st.caption(f":material/hourglass_top: {done}; answers know only what is read by now.")
-
-
-def _going(service: Client) -> list[dict[str, Any]]:
-    return [job for job in service.get("/v1/jobs", limit=5) if job["state"] in ("waiting", "running")]
 
 
 def _composer(service: Client, found: dict[str, Any] | None) -> None:

@@ -25,20 +25,25 @@ _BADGES = {
 }
 
 
+def going(service: Client) -> list[dict[str, Any]]:
+    """The jobs that run or wait, the last first."""
+    return [job for job in service.get("/v1/jobs", limit=10) if job["state"] in _GOING]
+
+
 def running(service: Client) -> None:
     """Live progress of what goes on now; nothing where nothing does."""
-    if any(job["state"] in _GOING for job in service.get("/v1/jobs", limit=10)):
+    if going(service):
         st.fragment(_progress, run_every=_LOOK_S)()
 
 
 def _progress() -> None:
     service = client()
     with said():
-        going = [job for job in service.get("/v1/jobs", limit=10) if job["state"] in _GOING]
-        if not going:
+        now = going(service)
+        if not now:
             # the list below shows what came of it
             st.rerun()
-        for job in reversed(going):
+        for job in reversed(now):
             with st.container(border=True):
                 _one(service, job)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,4 +29,4 @@ def make_backup(request: Request, given: BackupIn, caller: Admin) -> dict[str, A
         raise forbidden("Only the command writes a backup, on the service's machine: ragapp backup FILE")
     made = house.rag.backup(Path(given.file))
     house.note(caller.person.id, "backup.make", documents=made.head.documents)
-    return {"file": str(made.path), "size": made.bytes} | asdict(made.head)
+    return made.as_json()
