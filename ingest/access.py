@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.named import documents_named, origin_named, path_within, with_members
+from ingest.named import documents_named, folder_named, origin_named, path_within, with_members
 from ingest.pathrules import PathRules
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.groups import refuse_unknown
@@ -105,11 +105,7 @@ class Access:
         if not followed:
             return Change(groups, self._commit(dict.fromkeys((row.id for row in rows), groups), rows, None))
         if len(rows) > 1:
-            names = ", ".join(sorted(followed))
-            raise CatalogError(
-                f"{what} holds documents of the synced source {names}; give the folder as a path within the source: "
-                f"ragapp access set {min(followed)} --path 'FOLDER/'"
-            )
+            raise CatalogError(_by_source(what, followed, origins, groups))
         (row,) = rows
         origin = origin_named(origins, row.origin)
         inside = path_within(origin, row.source) if origin else None
@@ -137,6 +133,20 @@ class Access:
         except RagappError as error:
             return str(error)
         return ""
+
+
+def _by_source(what: str, followed: set[str], origins: Sequence[OriginRow], groups: frozenset[str]) -> str:
+    """How to change a folder that synced sources bring documents of."""
+    commands = []
+    for name in sorted(followed):
+        origin = origin_named(origins, name)
+        inside = path_within(origin, f"{folder_named(what)}/") if origin else ""
+        path = f" --path '{inside}'" if inside else ""
+        commands.append(f"ragapp access set {name}{path} --groups {','.join(sorted(groups))}")
+    return (
+        f"{what} holds documents that a sync brings in, seen by those who may see their source or its folder: "
+        + " and ".join(commands)
+    )
 
 
 def _with_rule(origin: OriginRow, pattern: str, groups: frozenset[str]) -> OriginRow:

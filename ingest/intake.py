@@ -157,7 +157,7 @@ class Intake:
 
     def retry(self, job_id: int, watcher: Watcher | None = None, *, failed: bool = False) -> IngestReport:
         """Try again what failed in a job for a reason that may pass; with `failed`, all that failed."""
-        job = self._catalog.jobs.take_up(job_id)
+        job = self._catalog.jobs.take_up(job_id, finished=True)
         return self._do(job, watcher, retry="all" if failed else "passing", resumed=True)
 
     # jobs that wait for their turn: noted by whoever asks, done by the service's one worker

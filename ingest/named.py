@@ -17,15 +17,22 @@ def documents_named(catalog: Catalog, what: str) -> tuple[DocumentRow, ...]:
 
     Raises CatalogError, with what may have been meant, where there is none.
     """
-    path = printable(os.path.abspath(Path(what).expanduser()))  # noqa: PTH100 - resolve() would rename what a link is called
-    if found := catalog.lookup.named(what, path):
+    if found := catalog.lookup.named(what, _absolute(what)):
         return found
-    folder = what if "://" in what else path
-    if found := tuple(row for row in catalog.lookup.below(folder) if not row.container):
+    if found := tuple(row for row in catalog.lookup.below(folder_named(what)) if not row.container):
         return found
     near = catalog.lookup.like(Path(what).name or what)
     meant = f"; did you mean {' or '.join(near)}?" if near else "; `ragapp access show` lists what is in."
     raise CatalogError(f"There is no document and no folder with documents named {what}{meant}")
+
+
+def folder_named(what: str) -> str:
+    """What the sources of the documents in a folder begin with, before a slash."""
+    return what.rstrip("/") if "://" in what else _absolute(what)
+
+
+def _absolute(path: str) -> str:
+    return printable(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would rename what a link is called
 
 
 def with_members(catalog: Catalog, rows: Iterable[DocumentRow]) -> tuple[DocumentRow, ...]:
@@ -47,7 +54,7 @@ def root_of(origin: OriginRow) -> str:
     """What the sources of all documents of a synced source begin with, without a slash at its end."""
     scheme, _, rest = origin.url.partition("://")
     if scheme == "file" or not rest:
-        return printable(os.path.abspath(Path(rest or origin.url).expanduser())).rstrip("/")  # noqa: PTH100
+        return _absolute(rest or origin.url).rstrip("/")
     return origin.url.rstrip("/")
 
 

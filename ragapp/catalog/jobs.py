@@ -78,38 +78,39 @@ class Jobs:
         with self._sessions.reading() as session:
             return tuple(job.id for job in session.scalars(wanted) if to_job_row(job).state == "interrupted")
 
-    def take_up(self, job_id: int, *, waiting: bool = False) -> JobRow:
-        """Make an ended job this process's own again, to run or to wait for its turn. Raises CatalogError for one that
-        runs, or was never there."""
+    def take_up(self, job_id: int, *, waiting: bool = False, finished: bool = False) -> JobRow:
+        """Make a job that ended early this process's own again, to run or to wait for its turn; with `finished` also
+        one that came to its end. Raises CatalogError for any other, and for one that was never there."""
         with self._sessions.writing() as session:
             job = session.get(JobTable, job_id)
             if job is None:
                 raise CatalogError(f"There is no job {job_id}; `ragapp jobs list` shows the jobs there are.")
             if (state := to_job_row(job).state) in ("waiting", "running"):
                 raise CatalogError(f"Job {job_id} is {state} already; `ragapp jobs cancel {job_id}` stops it.")
+            if state == "finished" and not finished:
+                raise CatalogError(
+                    f"Job {job_id} has finished; there is nothing to go on with. `ragapp jobs retry {job_id}` tries "
+                    "again what failed in it."
+                )
             job.process, job.state, job.ended = own_mark(), "waiting" if waiting else "running", None
             job.reason = ""
             return to_job_row(job)
 
     def finish(self, job_id: int, report: JobReport, state: JobState) -> None:
-        """Note what a job did and how it ended; the files that it left as they were are forgotten."""
+        """Note how a job ended and what it did, which for one that was taken up again comes to what it did before; the
+        files that it left as they were are forgotten."""
+        failed = select(func.count()).where(JobFileTable.job_id == job_id, JobFileTable.state == "failed")
         with self._sessions.writing() as session:
-            session.execute(
-                update(JobTable)
-                .where(JobTable.id == job_id)
-                .values(
-                    ended=datetime.now(UTC),
-                    state=state,
-                    added=report.added,
-                    changed=report.changed,
-                    unchanged=report.unchanged,
-                    removed=report.removed,
-                    failed=len(report.failed),
-                    chunks=report.chunks,
-                    seconds=report.seconds,
-                    reason=report.withheld,
-                )
-            )
+            job = session.get_one(JobTable, job_id)
+            # what was taken in before the job was stopped is found unchanged when it goes on
+            job.unchanged = max(job.unchanged, report.unchanged - job.added - job.changed)
+            job.added += report.added
+            job.changed += report.changed
+            job.removed += report.removed
+            job.chunks += report.chunks
+            job.seconds += report.seconds
+            job.failed = session.scalar(failed) or 0
+            job.ended, job.state, job.reason = datetime.now(UTC), state, report.withheld
             session.execute(
                 delete(JobFileTable).where(JobFileTable.job_id == job_id, JobFileTable.action == "unchanged")
             )

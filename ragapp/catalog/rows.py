@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -124,15 +124,6 @@ class Totals:
     failed: int
 
 
-class FailedFile(Protocol):
-    """One file that a run could not take in."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-
-
 class JobReport(Protocol):
     """What a job reports at its end, as ingestion counts it."""
 
@@ -144,8 +135,6 @@ class JobReport(Protocol):
     def unchanged(self) -> int: ...
     @property
     def removed(self) -> int: ...
-    @property
-    def failed(self) -> Sequence[FailedFile]: ...
     @property
     def chunks(self) -> int: ...
     @property

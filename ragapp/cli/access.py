@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragapp.cli.ingest import names
-from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
     from ingest.access import Shown
@@ -80,7 +80,7 @@ def set_groups(
             }
         )
         return
-    out(f"{change.documents} documents changed; seen by {', '.join(sorted(change.groups))}")
+    out(f"{number_of(change.documents, 'document')} changed; seen by {', '.join(sorted(change.groups))}")
     if change.ruled:
         note(f"{change.ruled} documents keep the groups that a rule by path gives them; see: ragapp access show {what}")
     if change.behind and not quiet:
@@ -100,7 +100,7 @@ def _print(part: Shown, each: bool) -> None:
             out(f"{row.source}: {_in_words(row.groups)}")
         return
     for groups, count in sorted(part.by_groups.items(), key=lambda found: -found[1]):
-        out(f"  {count} documents{'' if part.origin else ' of no synced source'}: {_in_words(groups)}")
+        out(f"  {number_of(count, 'document')}{'' if part.origin else ' of no synced source'}: {_in_words(groups)}")
 
 
 def _in_words(groups: frozenset[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ragapp.cli.handover import handover, note_handover
-from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json, settings
+from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json, settings
 
 
 def backup(
@@ -39,7 +39,7 @@ def backup(
     if json:
         out_json(told)
     else:
-        out(f"{told['file']}: {told['documents']} documents, {told['size'] / 2**20:.1f} MiB")
+        out(f"{told['file']}: {number_of(told['documents'], 'document')}, {told['size'] / 2**20:.1f} MiB")
 
 
 def restore(
@@ -68,4 +68,4 @@ def restore(
     if json:
         out_json({"data": str(chosen.data)} | asdict(head))
     else:
-        out(f"{head.documents} documents of {head.made} are in {chosen.data}")
+        out(f"{number_of(head.documents, 'document')} of {head.made} are in {chosen.data}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragapp.cli.handover import handover, note_handover
-from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
+from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
@@ -119,7 +119,8 @@ def print_report(report: IngestReport, quiet: bool, name: str = "") -> None:
     whose = f"{name}: " if name else ""
     out(
         f"{whose}{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
-        f"{report.removed} removed, {len(report.failed)} failed; {report.chunks} chunks in {report.seconds:.1f} s"
+        f"{report.removed} removed, {len(report.failed)} failed; "
+        f"{number_of(report.chunks, 'chunk')} in {report.seconds:.1f} s"
     )
 
 

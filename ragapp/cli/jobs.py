@@ -8,7 +8,7 @@ import typer
 
 from ragapp.cli.handover import Handover, handover, note_handover
 from ragapp.cli.ingest import as_json, exit_code, print_report, watcher_for
-from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, open_app, out, out_json
+from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def show(
     out(f"job {job.id}: {job.command}, {job.state}, started {job.started:%Y-%m-%d %H:%M}, {job.seconds:.0f} s")
     out(
         f"  {job.added} added, {job.changed} changed, {job.unchanged} unchanged, {job.removed} removed, "
-        f"{job.failed} failed; {job.chunks} chunks"
+        f"{job.failed} failed; {number_of(job.chunks, 'chunk')}"
     )
     for file in files:
         tries = f" (tried {file.attempts} times)" if file.attempts > 1 else ""

@@ -48,6 +48,11 @@ def open_app(profile: str | None, data: Path | None, quiet: bool) -> RagApp:
     return RagApp(settings(profile, data), say=(lambda _: None) if quiet else note)
 
 
+def number_of(count: int, what: str) -> str:
+    """`1 chunk`, `2 chunks`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def note(sentence: str) -> None:
     """Something for the person, not for the pipe."""
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice

@@ -14,6 +14,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ragapp.cli.options import number_of
+
 _EVERY_S = 5.0
 """Seconds between plain lines: often enough to see life, rarely enough for a log."""
 _JSON_EVERY_S = 1.0
@@ -202,7 +204,7 @@ class BarWatcher(SilentWatcher):
             longest = sorted(self.reading.items(), key=lambda item: item[1][0])[:_SHOWN]
             rows = [f"  reading {_printable(source)[-70:]}  {now - since:.0f} s" for source, (since, _) in longest]
             if self.waiting:
-                rows.append(f"  embedding, {len(self.waiting)} files were read and wait for it")
+                rows.append(f"  {number_of(len(self.waiting), 'file')} read, to be embedded")
             return Group(Text(self.line(), style="bold"), *(Text(row, style="dim") for row in rows))
 
 

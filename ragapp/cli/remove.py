@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragapp.cli.handover import handover, note_handover
-from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
     from ingest.removal import Removal
@@ -64,7 +64,9 @@ def remove(
             }
         )
         return
-    what = f"{len(removal.documents)} documents, {removal.chunks} chunks, {removal.bytes} bytes"
+    what = (
+        f"{number_of(len(removal.documents), 'document')}, {number_of(removal.chunks, 'chunk')}, {removal.bytes} bytes"
+    )
     out(f"{what} would be removed; nothing was done" if dry_run else f"{what} removed")
     if removal.followed and not source and not quiet:
         note(
@@ -79,7 +81,7 @@ def _say(removal: Removal) -> None:
     if len(removal.documents) > _SHOWN:
         note(f"  … and {len(removal.documents) - _SHOWN} more (--json lists them)")
     note(
-        f"{len(removal.documents)} documents ({removal.members} of them in mails and archives) with {removal.chunks} "
-        f"chunks and {removal.bytes} bytes of originals"
+        f"{number_of(len(removal.documents), 'document')} ({removal.members} of them in mails and archives) with "
+        f"{number_of(removal.chunks, 'chunk')} and {removal.bytes} bytes of originals"
         + (f"; {removal.shared} originals stay, since other documents have the same bytes" if removal.shared else "")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragapp.cli.options import Data, Json, Profile, Quiet, open_app, out, out_json
+from ragapp.cli.options import Data, Json, Profile, Quiet, number_of, open_app, out, out_json
 
 
 def status(profile: Profile = None, data: Data = None, json: Json = False, quiet: Quiet = False) -> None:
@@ -40,7 +40,8 @@ def status(profile: Profile = None, data: Data = None, json: Json = False, quiet
             }
         )
         return
-    out(f"{now.documents} documents, {now.chunks} chunks, {_size(now.bytes)} of originals, {now.failed} failed")
+    holds = f"{number_of(now.documents, 'document')}, {number_of(now.chunks, 'chunk')}"
+    out(f"{holds}, {_size(now.bytes)} of originals, {now.failed} failed")
     out(f"answers by {now.chat_model}, found with {now.embedder}; profile {now.profile}, data in {now.data}")
     for job in jobs:
         out(

@@ -15,7 +15,7 @@ from ragapp.cli.ingest import (
     print_report,
     watcher_for,
 )
-from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, open_app, out, out_json
+from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, number_of, open_app, out, out_json
 from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def list_sources(profile: Profile = None, data: Data = None, json: Json = False,
         return
     for row, count, job in rows:
         last = f"last run {job.started:%Y-%m-%d %H:%M} {job.state}" if job else "never run"
-        out(f"{row.name}  {row.url}  {count} documents for {', '.join(sorted(row.groups))}; {last}")
+        out(f"{row.name}  {row.url}  {number_of(count, 'document')} for {', '.join(sorted(row.groups))}; {last}")
     if not rows:
         out("No source yet; next: ragapp sync add NAME URL --groups …")
 
@@ -214,7 +214,7 @@ def remove(name: Name, profile: Profile = None, data: Data = None, json: Json = 
     if json:
         out_json({"removed": name, "documents_kept": kept})
     else:
-        out(f"{name} is followed no longer; its {kept} documents stay in.")
+        out(f"{name} is followed no longer; {number_of(kept, 'document')} of it stay in.")
 
 
 def _row_json(row: OriginRow) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragapp.cli.ingest import watcher_for
-from ragapp.cli.options import note, open_app, out, out_json
+from ragapp.cli.options import note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
     from ragapp.doctor.repair import Repair
@@ -53,7 +53,10 @@ def _print(found: Findings, done: Repair | None) -> None:
     for kind in KINDS:
         if count := len(found.of(kind)):
             out(f"{count} {kind}: {', '.join(found.examples(kind))}")
-    counted = f"{found.documents} documents, {found.chunks} chunks, {found.files} files"
+    counted = ", ".join(
+        number_of(count, what)
+        for count, what in ((found.documents, "document"), (found.chunks, "chunk"), (found.files, "file"))
+    )
     if found.whole:
         out(f"{counted}: catalog, index and files agree")
     else:

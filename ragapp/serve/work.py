@@ -139,8 +139,8 @@ class Work:
         self._put(_Turn(job_id), self._first if first else self._waiting)
 
     def again(self, job_id: int, retry: Retry = "") -> JobRow:
-        """Go on with an ended job, or try again what failed in it. Raises CatalogError where it runs."""
-        row = self._rag.catalog.jobs.take_up(job_id, waiting=True)
+        """Go on with a job that ended early, or try again what failed in one. Raises CatalogError for any other."""
+        row = self._rag.catalog.jobs.take_up(job_id, waiting=True, finished=bool(retry))
         self._put(_Turn(job_id, retry, resumed=True), self._waiting)
         return row
 
@@ -174,6 +174,7 @@ class Work:
         while turn_of := self._next():
             turn, is_first = turn_of
             job_id, watch = turn.job_id, _Watch()
+            before = self._rag.catalog.jobs.job(job_id)
             self._now = job_id, watch
             try:
                 self._rag.intake.do(
@@ -191,20 +192,22 @@ class Work:
             finally:
                 self._now = None
             row = self._rag.catalog.jobs.job(job_id)
+            if before and row:
+                self._count(before, row)
             if self._stop.is_set() or (row and row.state == "waiting"):
                 self._rag.catalog.jobs.put_back(job_id)
                 with self._changed:
                     self._waiting.appendleft(_Turn(job_id, resumed=True))
-            elif row:
-                self._count(row)
 
     def _others_first(self) -> bool:
         return self._stop.is_set() or bool(self._first)
 
-    def _count(self, row: JobRow) -> None:
-        self._metrics.jobs.labels(row.state).inc()
+    def _count(self, before: JobRow, after: JobRow) -> None:
+        """A job that was stopped and goes on counts once, its files as they are done."""
+        if after.state != "waiting":
+            self._metrics.jobs.labels(after.state).inc()
         for outcome in ("added", "changed", "unchanged", "removed", "failed"):
-            self._metrics.files.labels(outcome).inc(getattr(row, outcome))
+            self._metrics.files.labels(outcome).inc(max(0, getattr(after, outcome) - getattr(before, outcome)))
 
     def _give_way(self) -> None:
         until = time.monotonic() + _LONGEST_WAIT_S

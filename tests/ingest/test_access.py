@@ -90,8 +90,10 @@ def test_a_folder_of_a_source_is_asked_for_as_a_path_within_it(catalog: Catalog,
     catalog.origins.add(OriginRow("house", "/srv/house", groups=STAFF))
     for name in ("a.md", "b.md"):
         committed(catalog, f"/srv/house/hr/{name}", origin="house")
-    with pytest.raises(CatalogError, match="access set house --path"):
-        access.set("/srv/house/hr", HR, new_group=True)
+    with pytest.raises(CatalogError, match=r"access set house --path 'hr/' --groups hr$"):
+        access.set("/srv/house/hr/", HR, new_group=True)
+    with pytest.raises(CatalogError, match=r"access set house --groups hr$"):
+        access.set("/srv/house", HR, new_group=True)
     assert access.set("house", HR, path="hr/", new_group=True).documents == 2
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.client import Client, ServiceError, part
 from ui.parts.components import mount
+from ui.parts.counts import number_of
 from ui.parts.plain import plain
 from ui.parts.session import said
 
@@ -46,8 +47,8 @@ def _facts(row: dict[str, Any]) -> None:
     told = [
         row["source"],
         f"collection {row['collection']}",
-        f"{row['pages']} pages" if row["pages"] else "",
-        f"{row['chunks']} chunks",
+        number_of(row["pages"], "page") if row["pages"] else "",
+        number_of(row["chunks"], "chunk"),
         f"dated {row['dated'][:10]}" if row["dated"] else "",
         f"changed {row['changed'][:10]}" if row["changed"] else "",
         f"from {row['origin']}" if row["origin"] else "",

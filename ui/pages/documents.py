@@ -11,6 +11,7 @@ import streamlit as st
 from ui.client import Client
 from ui.pages import add, jobs, sources
 from ui.pages.document import look
+from ui.parts.counts import number_of
 from ui.parts.session import client, said
 from ui.parts.table import table
 
@@ -60,7 +61,7 @@ def _files(service: Client) -> None:
     if not told["documents"]:
         _nothing(service, bool(find or collection or state))
         return
-    st.caption(f"{told['total']:,} documents")
+    st.caption(number_of(told["total"], "document"))
     rows = told["documents"]
     wide = {name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()}
     picked = table(

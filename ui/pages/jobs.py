@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.client import Client
+from ui.parts.counts import number_of
 from ui.parts.plain import plain
 from ui.parts.session import client, said
 from ui.parts.table import table
@@ -66,7 +67,7 @@ def _one(service: Client, job: dict[str, Any]) -> None:
 
 def _said(told: dict[str, Any], total: int | None) -> str:
     parts = [f"{told['files_done']} of {total} files" if total is not None else "looking for files"]
-    parts += [f"{told['pages']} pages", f"{told['chunks']} chunks"]
+    parts += [number_of(told["pages"], "page"), number_of(told["chunks"], "chunk")]
     if told["failed"]:
         parts.append(f"{told['failed']} could not be read")
     if told["left_s"] is not None:
@@ -89,7 +90,7 @@ def show(service: Client) -> None:
 
 def _details(service: Client, job: dict[str, Any]) -> None:
     began = job["started"][:16].replace("T", " ")
-    st.caption(f"Job {job['id']}, begun {began} UTC, {_duration(job['seconds'])}, {job['chunks']} chunks")
+    st.caption(f"Job {job['id']}, begun {began} UTC, {_duration(job['seconds'])}, {number_of(job['chunks'], 'chunk')}")
     if job["reason"]:
         st.warning(plain(job["reason"]), icon=":material/warning:")
     with st.container(horizontal=True):

@@ -396,7 +396,6 @@ def report(**counts: object) -> SimpleNamespace:
         "changed": 0,
         "unchanged": 0,
         "removed": 0,
-        "failed": (),
         "chunks": 0,
         "seconds": 0.0,
         "withheld": "",
@@ -406,8 +405,8 @@ def report(**counts: object) -> SimpleNamespace:
 
 def test_jobs_are_kept_newest_first(catalog: Catalog) -> None:
     first = catalog.jobs.start("ingest", "ingest docs")
-    failed = (SimpleNamespace(source="a.pdf", reason="is encrypted"),)
-    catalog.jobs.finish(first, report(added=2, failed=failed, chunks=9, seconds=1.5), "finished")
+    catalog.jobs.settle(first, [("a.pdf", "failed", "is encrypted", False)])
+    catalog.jobs.finish(first, report(added=2, chunks=9, seconds=1.5), "finished")
     second = catalog.jobs.start("ingest", "ingest more")
     newest, oldest = catalog.jobs.list(5)
     assert (newest.id, newest.state, newest.ended) == (second, "running", None)
@@ -415,6 +414,27 @@ def test_jobs_are_kept_newest_first(catalog: Catalog) -> None:
     assert oldest.ended is not None
     assert oldest.ended >= oldest.started
     assert [job.id for job in catalog.jobs.list(1)] == [second]
+
+
+def test_a_job_that_goes_on_adds_to_what_it_did(catalog: Catalog) -> None:
+    jobs = catalog.jobs
+    job = jobs.start("ingest", "ingest docs")
+    jobs.settle(job, [("a.md", "added", "", False), ("b.pdf", "failed", "takes too long", True)])
+    jobs.finish(job, report(added=20, unchanged=5, removed=1, chunks=90, seconds=3.0), "interrupted")
+    jobs.take_up(job)
+    jobs.settle(job, [("c.pdf", "failed", "is encrypted", False)])
+    jobs.finish(job, report(added=12, changed=2, unchanged=25, chunks=40, seconds=2.0), "finished")
+    done = jobs.list(1)[0]
+    assert (done.added, done.changed, done.unchanged, done.removed, done.failed) == (32, 2, 5, 1, 2)
+    assert (done.chunks, done.seconds, done.state) == (130, 5.0, "finished")
+    with pytest.raises(CatalogError, match=f"Job {job} has finished; there is nothing to go on with"):
+        jobs.take_up(job)
+    # trying again looks at what failed only
+    jobs.take_up(job, finished=True)
+    jobs.settle(job, [("b.pdf", "added", "", False)])
+    jobs.finish(job, report(added=1, chunks=3), "finished")
+    done = jobs.list(1)[0]
+    assert (done.added, done.unchanged, done.failed, done.chunks) == (33, 5, 1, 133)
 
 
 def test_jobs_in_pages_are_those_of_the_collections_asked_for(catalog: Catalog) -> None:

@@ -32,7 +32,7 @@ class TestAccess:
     def test_one_document_is_hidden_and_shown_again(self, run: Run, documents: Path) -> None:
         run("ingest", documents)
         ran = run("access", "set", documents / "office.md", "--groups", "hr", "--new-group")
-        assert (ran.code, ran.out) == (0, "1 documents changed; seen by hr\n")
+        assert (ran.code, ran.out) == (0, "1 document changed; seen by hr\n")
         assert "office.md" not in found(run)
         assert of(run, documents)["office.md"] == ["hr"]
         run("access", "set", documents / "office.md", "--groups", "everyone")
@@ -102,7 +102,7 @@ class TestRemove:
         run("ingest", documents)
         ran = run("remove", documents / "secret.md", "--yes")
         assert ran.code == 0
-        assert "1 documents, 1 chunks" in ran.out
+        assert "1 document, 1 chunk" in ran.out
         assert "secret.md" not in found(run, "quetzalcoatl project")
         data = Path(os.environ["RAGAPP_DATA"])
         kept = [p for folder in ("originals", "extracted", "logs") for p in (data / folder).rglob("*") if p.is_file()]

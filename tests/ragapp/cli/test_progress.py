@@ -67,7 +67,7 @@ def test_a_file_that_was_read_is_not_shown_as_being_read_while_it_waits_for_the_
     watcher.read("/in/a.txt", 0)
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(watcher._shown())
-    assert "reading" not in (shown := console.export_text()) and "1 files were read and wait" in shown
+    assert "reading" not in (shown := console.export_text()) and "1 file read, to be embedded" in shown
     watcher.file_done("/in/a.txt", "added")
     assert (watcher.waiting, watcher.bytes) == (set(), 5)
 
