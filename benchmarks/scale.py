@@ -54,8 +54,8 @@ def measure() -> list[Row]:
         room = Path(folder)
         files = real_files(MANY)
         # the first hold all the formats and the largest files, so that only the number makes the difference
-        small = _run(_placed(files[:FEW], room / "few"))
-        large = _run(_placed(files, room / "many"))
+        small = _run(placed(files[:FEW], room / "few"))
+        large = _run(placed(files, room / "many"))
         text = _run(_text(room / "text"), "--reading")
         book = _run(_book(room / "book"), "--reading")
     limit = IngestSettings().worker_memory_mib
@@ -102,7 +102,8 @@ def _by_chance(path: Path) -> str:
     return hashlib.sha256(path.name.encode()).hexdigest() + path.as_posix()
 
 
-def _placed(files: list[Path], folder: Path) -> Path:
+def placed(files: list[Path], folder: Path) -> Path:
+    """The folder, with copies of these files under names of their own."""
     folder.mkdir()
     for number, path in enumerate(files):
         shutil.copy(path, folder / f"{number:04d}-{path.name}")

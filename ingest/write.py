@@ -155,7 +155,7 @@ def _commit(complete: list[Prepared], run: Run) -> None:
         if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
             index.delete_document(document.document_id, keep_revision=document.revision)
         run.let_go(document.sha256)
-        run.tally.file_done(document.file.source, "added" if document.is_new else "changed")
+        run.tally.file_done(document.file.source, "added" if document.is_new and not replaces else "changed")
     complete.clear()
 
 

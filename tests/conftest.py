@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 from ragapp.engine.vllm import VllmEngine
 from ragapp.models.weights import resolve
 from ragapp.settings import ChatSettings, EngineSettings
+
+
+def pytest_sessionstart() -> None:
+    # a shell that runs the tests in the background has Ctrl-C ignored, which the programs under test would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ class Share(RuleBasedStateMachine):
         index = open_edge(self.room / "data", "model", self.embedder.dimensions)
         files = DocumentFiles(self.room / "data")
         follow(catalog, index, files)  # as RagApp does when it opens its index
-        self.parts = Parts(catalog, index, files, self.embedder, Bm25(), IngestSettings())
+        self.parts = Parts(catalog, index, files, self.embedder, Bm25(), IngestSettings(workers=1))
         self.intake = Intake(catalog, lambda: self.parts, self.room / "data")
         self.access = Access(catalog, lambda: follow(catalog, index, files))
 
@@ -293,8 +293,10 @@ FEW = settings(
 
 
 MANY = settings(
-    FEW, max_examples=400, stateful_step_count=20, print_blob=False, phases=[Phase.generate], report_multiple_bugs=False
-)
+    FEW, max_examples=400, stateful_step_count=20, derandomize=True, print_blob=False, phases=[Phase.generate],
+    report_multiple_bugs=False,
+)  # fmt: skip
+"""Until the first fault, which comes at the same place each time: how long chance takes is not what is tested."""
 
 
 def test_whatever_happens_a_run_heals_it_and_nobody_sees_too_much(machine: type[Share]) -> None:

@@ -24,6 +24,7 @@ from ragapp.answer.chain import Asked, Piece
 from ragapp.answer.grounding import Judgement
 from ragapp.answer.prompt import Prompt
 from ragapp.catalog.collections import Collections
+from ragapp.catalog.jobs import Jobs
 from ragapp.catalog.listing import Wanted
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.engine.vllm import VllmEngine
@@ -32,7 +33,7 @@ from ragapp.serve.care import EngineCare
 from ragapp.serve.house import House
 from ragapp.serve.mcp import desk
 from ragapp.serve.mcp.desk import HouseDesk
-from ragapp.serve.routes import answers, attachments, conversations, documents, feedback, reading, search
+from ragapp.serve.routes import answers, attachments, conversations, documents, feedback, jobs, reading, search
 from ragapp.types import EVERYONE, Principal, Usage, document_id
 
 from .conftest import Service, running, wait_until
@@ -40,6 +41,9 @@ from .conftest import Service, running, wait_until
 GROUPS = ("sales", "legal", "works")
 READERS = ("nina", "omar", "pia")
 ADMIN = "root"
+CURATOR = "quin"
+"""Looks after the collection that every second document is in, and is of no group."""
+COLLECTIONS = ("default", "plans")
 WORDS = ("aldenqu", "brovtek", "cimrsol", "dwelfan", "ergotny", "fubrikz", "gonvale", "hasqort")
 OWN = "zelvrym"
 """In the file that nina attached to her conversation."""
@@ -91,10 +95,14 @@ class World:
 
     def heard(self, name: str, answer: httpx.Response) -> httpx.Response:
         """What somebody was sent, looked through."""
+        return self.without(self.must_not_say(name), name, answer)
+
+    def without(self, words: set[str], name: str, answer: httpx.Response) -> httpx.Response:
+        """What somebody was sent, with none of the words in it."""
         assert answer.status_code < 500, answer.text
         said = answer.content.decode("utf-8", "replace").lower()
         # no plain assert: pytest draws a diff of both sides, which takes minutes on long answers
-        overheard = [word for word in self.must_not_say(name) if word in said]
+        overheard = [word for word in words if word in said]
         if overheard:
             raise AssertionError(f"{name} reads {overheard} by {answer.request.method} {answer.request.url.path}")
         return answer
@@ -118,10 +126,11 @@ def world(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, resting_en
         for number, word in enumerate(WORDS):
             path = folder / f"{word}.{('md', 'html', 'pdf', 'txt')[number % 4]}"
             path.write_bytes(_written(path.suffix, word))
-            rag.ingest(path, collection=("default", "plans")[number % 2], groups=["nobody"])
+            rag.ingest(path, collection=COLLECTIONS[number % 2], groups=["nobody"])
         rag.catalog.people.add(ADMIN, role="admin")
         for name in READERS:
             rag.catalog.people.add(name)
+        rag.catalog.people.curate(rag.catalog.people.add(CURATOR).id, [COLLECTIONS[1]])
         rag._parts["stages"] = replace(
             rag.stages,
             generate=parrot,
@@ -129,7 +138,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, resting_en
             judge=lambda query, found: Judgement("nothing comes near" if "elsewhere" in query else ""),
         )
         with running(rag, engine=False) as service:
-            clients = {name: service.client(service.token(name)) for name in (*READERS, ADMIN)}
+            clients = {name: service.client(service.token(name)) for name in (*READERS, ADMIN, CURATOR)}
             rows = {row.title: row.id for row in rag.catalog.documents()}
             made = World(
                 service,
@@ -261,9 +270,19 @@ def use_tool(world: World, name: str, document: str) -> None:
         world.heard(name, world.clients[name].post("/mcp", json=call, headers=MCP))
 
 
+def look_at_work(world: World, name: str, _: str) -> None:
+    for path in ("/v1/jobs", "/v1/sources", "/v1/audit"):
+        assert world.heard(name, world.clients[name].get(path)).status_code == 403, path
+    curator, others = world.clients[CURATOR], {*WORDS[::2], OWN}
+    listed = world.without(others, CURATOR, curator.get("/v1/jobs", params={"limit": 50})).json()
+    assert len(listed) == len(WORDS[1::2])
+    for number in range(1, len(WORDS) + 2):
+        world.without(others, CURATOR, curator.get(f"/v1/jobs/{number}/files"))
+
+
 DOORS: tuple[Callable[[World, str, str], None], ...] = (
     ask, ask_on, ask_for_what_is_not_there, read_again, look_for, look_into_document, look_at_page, count, be_suggested,
-    talk, complain, chat, use_tool,
+    talk, complain, chat, use_tool, look_at_work,
 )  # fmt: skip
 
 some_groups = st.frozensets(st.sampled_from((*GROUPS, EVERYONE)), min_size=1)
@@ -357,6 +376,8 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
     "files of a conversation": (attachments, "own", _whosever),
     "feedback": (feedback, "readable", _as_it_was),
     "an agent's search": (HouseDesk, "search", _search_as_everybody),
+    "jobs": (Jobs, "page", lambda kept, limit, **_: kept.list(limit)),
+    "what a job does": (jobs, "_may", lambda *_: True),
     "what an agent reads": (desk, "_document", _any_kept),
 }
 
