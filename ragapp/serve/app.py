@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
 
 from ragapp import __version__
 from ragapp.app import RagApp
@@ -22,6 +23,7 @@ from ragapp.serve.mcp import route as mcp
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.oidc import Provider
 from ragapp.serve.openai import routes as openai
+from ragapp.serve.openai.errors import wrong_address_in_shape
 from ragapp.serve.page_care import PageCare
 from ragapp.serve.page_proxy import PageProxy
 from ragapp.serve.problems import answer_errors, unexpected
@@ -111,6 +113,7 @@ def build_app(house: House) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     answer_errors(app)
+    app.add_exception_handler(HTTPException, wrong_address_in_shape)
     serve = house.settings.serve
     if serve.cors_origins:
         app.add_middleware(

@@ -82,10 +82,9 @@ def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have every error that is foreseen end as a problem; `unexpected` is for AroundRequests to call."""
+    """Have every error that is raised on purpose end as a problem; `unexpected` is for AroundRequests to call."""
     app.add_exception_handler(RagappError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
 
 
 async def _known(_: Request, error: Exception) -> Response:
@@ -111,15 +110,18 @@ def in_words(faults: Any) -> str:
     return f"The request can't be used: {where}: {fault['msg']}{more}."
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def wrong_address(_: Request, error: Exception) -> Response:
+    """What the framework answers by itself: no such address, or not by this method."""
     assert isinstance(error, HTTPException)
+    return problem(error.status_code, sentence_of(error), dict(error.headers or {}))
+
+
+def sentence_of(error: HTTPException) -> str:
     said = {
         HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address doesn't take that method; /docs lists what it takes.",
     }
-    return problem(
-        error.status_code, said.get(HTTPStatus(error.status_code), str(error.detail)), dict(error.headers or {})
-    )
+    return said.get(HTTPStatus(error.status_code), str(error.detail))
 
 
 def unexpected(error: Exception) -> Response:

@@ -17,8 +17,9 @@ from starlette.exceptions import HTTPException
 from ragapp.errors import QuestionTooLong, RagappError
 from ragapp.logs import request_id
 from ragapp.serve.line import LineFull
-from ragapp.serve.problems import Refused, in_words, status_of
+from ragapp.serve.problems import Refused, in_words, sentence_of, status_of, wrong_address
 
+PREFIX = "/openai/v1"
 _log = logging.getLogger(__name__)
 _CODES = {
     HTTPStatus.UNAUTHORIZED: "invalid_api_key",
@@ -96,6 +97,17 @@ def unexpected() -> dict[str, Any]:
     return error_body(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
 
 
+async def wrong_address_in_shape(request: Request, error: Exception) -> Response:
+    """`wrong_address` for all of the service: what OpenAI's clients speak to answers as they read it."""
+    if isinstance(error, HTTPException) and request.url.path.startswith(f"{PREFIX}/"):
+        return _shaped(error)
+    return await wrong_address(request, error)
+
+
+def _shaped(error: HTTPException) -> Response:
+    return JSONResponse(error_body(error.status_code, sentence_of(error)), error.status_code, dict(error.headers or {}))
+
+
 class OpenAiRoute(APIRoute):
     """A route whose errors, those of its dependencies too, are in OpenAI's shape."""
 
@@ -112,8 +124,7 @@ class OpenAiRoute(APIRoute):
                 param = next((str(part) for part in faults[0]["loc"][1:2]), None)
                 status, body, headers = 400, error_body(400, in_words(faults), param=param), {}
             except HTTPException as error:
-                status, headers = error.status_code, dict(error.headers or {})
-                body = error_body(status, str(error.detail))
+                return _shaped(error)
             except Exception:  # noqa: BLE001 - the last door of this path
                 _log.exception("unexpected failure")
                 status, body, headers = 500, unexpected(), {}

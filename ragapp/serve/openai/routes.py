@@ -14,13 +14,13 @@ from ragapp.serve.house import house_of
 from ragapp.serve.openai import bare, grounded
 from ragapp.serve.openai.call import call
 from ragapp.serve.openai.embeddings import embedded
-from ragapp.serve.openai.errors import ERRORS, NoSuchModel, OpenAiRoute
+from ragapp.serve.openai.errors import ERRORS, PREFIX, NoSuchModel, OpenAiRoute
 from ragapp.serve.openai.names import is_bare, listed
 from ragapp.serve.openai.shapes import ChatIn, EmbeddingsIn, EmbeddingsOut, ModelOut, ModelsOut
 from ragapp.serve.openai.streaming import streamed, while_there
 from ragapp.serve.problems import Refused
 
-router = APIRouter(prefix="/openai/v1", tags=["openai"], route_class=OpenAiRoute, responses=ERRORS)
+router = APIRouter(prefix=PREFIX, tags=["openai"], route_class=OpenAiRoute, responses=ERRORS)
 _COMPLETION: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "OpenAI's chat.completion, or its chunks where `stream` is set. Answers from documents carry "

@@ -391,6 +391,13 @@ class TestErrors:
                 )
                 assert response.status_code == 400 and response.json()["error"]["message"]
 
+    @pytest.mark.parametrize(("method", "path", "status"), [("PUT", "models", 405), ("GET", "models/a%0Ab", 404)])
+    def test_so_is_an_address_that_no_route_has(self, office: Service, method: str, path: str, status: int) -> None:
+        with office.client(office.token("bob")) as client:
+            answer = client.request(method, f"/openai/v1/{path}")
+            assert (answer.status_code, answer.json()["error"]["type"]) == (status, "invalid_request_error")
+            assert client.put("/v1/models").json()["status"] == 405, "the service's own say it as a problem"
+
     def test_a_body_beyond_the_limit(self, office: Service) -> None:
         with pytest.raises(openai.APIStatusError) as refused:
             chat(client_of(office, office.token("bob")), "x" * (2 << 20))
