@@ -27,7 +27,7 @@ from ragapp.types import embedded_text
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "documents"
 SHARED = ROOT.parent / "shared" / "data" / "documents"
-MANY = 500
+MANY = 300
 ROUNDS = 3
 """Of which the fastest counts on either side: others use the machine as well."""
 
