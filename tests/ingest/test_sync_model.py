@@ -293,7 +293,7 @@ FEW = settings(
 
 
 MANY = settings(
-    FEW, max_examples=400, stateful_step_count=20, derandomize=True, print_blob=False, phases=[Phase.generate],
+    FEW, max_examples=400, stateful_step_count=30, derandomize=True, print_blob=False, phases=[Phase.generate],
     report_multiple_bugs=False,
 )  # fmt: skip
 """Until the first fault, which comes at the same place each time: how long chance takes is not what is tested."""
