@@ -21,7 +21,7 @@ _EVERY_S = 5.0
 _JSON_EVERY_S = 1.0
 _SHOWN = 3
 """Workers whose file is shown."""
-_KNOWN_FROM_S = 10.0
+_KNOWN_FROM_S = 60.0
 _KNOWN_FROM_SHARE = 0.05
 """An estimate of the time left is worth something from then on."""
 

@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 10.0
 """How long questions hold up a few chunks (write.AT_ONCE): ingestion goes on though the line never empties."""
 _LOOK_S = 0.05
+_KNOWN_FROM_S = 60.0
+_KNOWN_FROM_SHARE = 0.05
+"""An estimate of the time left is worth something from then on."""
 _LAST_S = 20.0
 """How long a window that is being embedded may take when the service stops."""
 
@@ -93,7 +96,8 @@ class _Watch:
         with self._lock:
             done, total = (self.bytes, self.total_bytes) if self.total_bytes else (self.files, self.total or 0)
             took = time.monotonic() - self.began
-            left = took * max(0, total - done) / done if done and total and took > 2 else None
+            known = done > 0 and (took > _KNOWN_FROM_S or done > _KNOWN_FROM_SHARE * total)
+            left = took * max(0, total - done) / done if known and total else None
             return Progress(
                 self.files, self.total, self.pages, self.chunks, self.failed, self.bytes, self.total_bytes,
                 None if left is None else round(left, 1), tuple(sorted(self._reading)),
