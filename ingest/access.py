@@ -99,7 +99,7 @@ class Access:
                 outer = self._catalog.document(row.container)
                 raise CatalogError(
                     f"{row.source} is seen by whoever may see what it lies in; change that instead: "
-                    f"ragapp access set '{outer.source if outer else row.container}'"
+                    f"ragapp access set {_quoted(outer.source if outer else row.container)}"
                 )
         followed = {row.origin for row in rows} - {""}
         if not followed:
@@ -141,7 +141,7 @@ def _by_source(what: str, followed: set[str], origins: Sequence[OriginRow], grou
     for name in sorted(followed):
         origin = origin_named(origins, name)
         inside = path_within(origin, f"{folder_named(what)}/") if origin else ""
-        path = f" --path '{inside}'" if inside else ""
+        path = f" --path {_quoted(_exactly(inside))}" if inside else ""
         commands.append(f"ragapp access set {name}{path} --groups {','.join(sorted(groups))}")
     return (
         f"{what} holds documents that a sync brings in, seen by those who may see their source or its folder: "
@@ -168,3 +168,8 @@ def _rule(origin: OriginRow, row: DocumentRow) -> frozenset[str] | None:
 def _exactly(path: str) -> str:
     """The pattern that means this path alone."""
     return "/" + re.sub(r"([*?\[])", r"[\1]", path)
+
+
+def _quoted(text: str) -> str:
+    """As one word of a command that somebody will paste: whoever names files on a share must not write it for them."""
+    return "'" + text.replace("'", "'\\''") + "'"

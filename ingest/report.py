@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
+_KNOWN_FROM_S = 60.0
+_KNOWN_FROM_SHARE = 0.05
+
 Outcome = Literal["added", "changed", "unchanged", "removed", "failed"]
 
 
@@ -66,6 +69,14 @@ class Watcher(Protocol):
 
     def embedded(self, chunks: int) -> None:
         """So many more chunks have their vectors."""
+
+
+def seconds_left(done: int, total: int, seconds: float) -> float | None:
+    """How long the rest of a run takes, of which `done` (files or bytes) took so many seconds; None while it can't be
+    told: within the first minute before a twentieth is done, since the first files wait for their readers."""
+    if not total or not done or (seconds < _KNOWN_FROM_S and done < _KNOWN_FROM_SHARE * total):
+        return None
+    return seconds * max(0, total - done) / done
 
 
 class Recorder(Protocol):

@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ingest.report import seconds_left
 from ragapp.cli.options import number_of
 
 _EVERY_S = 5.0
@@ -21,9 +22,6 @@ _EVERY_S = 5.0
 _JSON_EVERY_S = 1.0
 _SHOWN = 3
 """Workers whose file is shown."""
-_KNOWN_FROM_S = 60.0
-_KNOWN_FROM_SHARE = 0.05
-"""An estimate of the time left is worth something from then on."""
 
 
 class SilentWatcher:
@@ -112,9 +110,7 @@ class SilentWatcher:
     def seconds_left(self) -> float | None:
         """By the bytes that are done, or the files where sizes are not known; None while it can't be told."""
         done, total = (self.bytes, self.total_bytes) if self.total_bytes else (self.files, self.total)
-        if not total or not done or (self.seconds < _KNOWN_FROM_S and done < _KNOWN_FROM_SHARE * total):
-            return None
-        return self.seconds * max(0, total - done) / done
+        return seconds_left(done, total or 0, self.seconds)
 
     def line(self) -> str:
         """All counts on one line."""

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ingest.report import Outcome
+from ingest.report import Outcome, seconds_left
 from ingest.sync import Retry
 from ragapp.app import RagApp
 from ragapp.catalog.rows import JobRow
@@ -24,9 +24,6 @@ _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 10.0
 """How long questions hold up a few chunks (write.AT_ONCE): ingestion goes on though the line never empties."""
 _LOOK_S = 0.05
-_KNOWN_FROM_S = 60.0
-_KNOWN_FROM_SHARE = 0.05
-"""An estimate of the time left is worth something from then on."""
 _LAST_S = 20.0
 """How long a window that is being embedded may take when the service stops."""
 
@@ -95,9 +92,7 @@ class _Watch:
     def progress(self) -> Progress:
         with self._lock:
             done, total = (self.bytes, self.total_bytes) if self.total_bytes else (self.files, self.total or 0)
-            took = time.monotonic() - self.began
-            known = done > 0 and (took > _KNOWN_FROM_S or done > _KNOWN_FROM_SHARE * total)
-            left = took * max(0, total - done) / done if known and total else None
+            left = seconds_left(done, total, time.monotonic() - self.began)
             return Progress(
                 self.files, self.total, self.pages, self.chunks, self.failed, self.bytes, self.total_bytes,
                 None if left is None else round(left, 1), tuple(sorted(self._reading)),

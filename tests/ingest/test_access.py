@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,8 +91,15 @@ def test_a_folder_of_a_source_is_asked_for_as_a_path_within_it(catalog: Catalog,
     catalog.origins.add(OriginRow("house", "/srv/house", groups=STAFF))
     for name in ("a.md", "b.md"):
         committed(catalog, f"/srv/house/hr/{name}", origin="house")
-    with pytest.raises(CatalogError, match=r"access set house --path 'hr/' --groups hr$"):
+    with pytest.raises(CatalogError, match=r"access set house --path '/hr/' --groups hr$"):
         access.set("/srv/house/hr/", HR, new_group=True)
+    committed(catalog, "/srv/house/it's [old]/a.md", origin="house")
+    committed(catalog, "/srv/house/it's [old]/b.md", origin="house")
+    with pytest.raises(CatalogError) as told:
+        access.set("/srv/house/it's [old]", HR, new_group=True)
+    command = shlex.split(str(told.value).partition("folder: ")[2])
+    assert command == ["ragapp", "access", "set", "house", "--path", "/it's [[]old]/", "--groups", "hr"]
+    assert access.set("house", HR, path=command[5], new_group=True).documents == 2
     with pytest.raises(CatalogError, match=r"access set house --groups hr$"):
         access.set("/srv/house", HR, new_group=True)
     assert access.set("house", HR, path="hr/", new_group=True).documents == 2
