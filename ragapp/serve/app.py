@@ -67,12 +67,12 @@ _ROUTERS = tuple(
     )
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {
-    "model": Problem,
-    "content": {"application/problem+json": {}},
+    "content": {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
     "description": "One sentence on what went wrong.",
 }
-_STATUSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)
-_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys(_STATUSES, _PROBLEM)
+_STATUSES = (400, 401, 403, 404, 409, 413, 422, 429, 503, 507)
+# the schema comes along with one of them: a model for each would be compiled a thousand times over at each start
+_PROBLEMS: dict[int | str, dict[str, Any]] = {**dict.fromkeys(_STATUSES, _PROBLEM), 500: {**_PROBLEM, "model": Problem}}
 
 
 def build_house(rag: RagApp, page_care: PageCare | None = None) -> House:

@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).parent / "hostile"
 ROOT = Path(__file__).parents[2]
 SET = run_path(str(HERE / "make_hostile.py"))
-SECONDS, MEBIBYTES = 20, 3072
+SECONDS, MEBIBYTES = 10, 3072
 WHAT_MAY_COME = {
     "good": {"text"},
     "text": {"text"},

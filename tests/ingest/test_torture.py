@@ -7,7 +7,7 @@ import pytest
 from benchmarks import torture
 from benchmarks.torture import differences
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 @pytest.mark.parametrize("power_cut", [False, True], ids=["kill -9", "power cut"])

@@ -26,6 +26,7 @@ from ragapp.engine.vllm import VllmEngine
 HIDDEN = [carrier for carrier in CARRIERS if carrier.hidden]
 LINKING = [carrier for carrier in CARRIERS if HOST in carrier.canary and not carrier.hidden]
 MARK = re.compile(r"<\s*/?\s*[0-9a-f]{6}\s*>", re.IGNORECASE)
+pytestmark = pytest.mark.engine
 named = pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.how)
 
 

@@ -47,7 +47,9 @@ def _kill_and_watch(parent: subprocess.Popen[str], seconds: float = 5) -> None:
     assert not names
 
 
-@pytest.mark.parametrize("moment", [0.3, random.uniform(0.5, 4), random.uniform(4, 10)])
+@pytest.mark.parametrize(
+    "moment", [0.3, random.uniform(0.5, 4), random.uniform(4, 10)], ids=["at once", "soon", "late"]
+)
 def test_while_it_starts(chat_folder: Path, moment: float) -> None:
     parent = _start(chat_folder)
     time.sleep(moment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, resting_en
     ):
         patched.setattr(EngineCare, "ready", _at_once)
         patched.setattr(EngineCare, "is_ready", True)
+        # the same few questions are asked thousands of times
+        patched.setattr(rag.embedder, "encode_query", cache(rag.embedder.encode_query))
         for number, word in enumerate(WORDS):
             path = folder / f"{word}.{('md', 'html', 'pdf', 'txt')[number % 4]}"
             path.write_bytes(_written(path.suffix, word))
