@@ -79,8 +79,11 @@ class EmbedderSettings(_Part):
         "auto", description="Where it runs; auto takes a GPU if there is one."
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Number format of the weights.")
-    batch_size: int = Field(
-        8, ge=1, description="Chunks embedded at once; on a CPU more than 8 gain nothing and cost padding."
+    batch_tokens: int = Field(
+        2048,
+        ge=32,
+        description="Tokens embedded at once, padding included, and the most of one text that is seen; on a CPU more "
+        "gain nothing, on a GPU they fill it and take its memory.",
     )
     query_prompt: str = Field("", description="Text put before a question, where the model was trained with one.")
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -80,13 +80,14 @@ class DenseEmbedder(Embeddings):
 
     @cached_property
     def max_tokens(self) -> int:
-        """The longest text that is seen whole, special tokens included."""
+        """The longest text that is seen whole, special tokens included: what the model and a batch have room for."""
         limit = (self._read("sentence_bert_config.json") or {}).get("max_seq_length")
         if not limit:
-            known = (self._read("tokenizer_config.json") or {}).get("model_max_length")
-            limit = known if known and known < 1 << 30 else None
-        limit = limit or (self._read("config.json") or {}).get("max_position_embeddings") or 512
-        return int(limit)
+            # a tokenizer may promise more than its model has places for
+            tokenizer = (self._read("tokenizer_config.json") or {}).get("model_max_length")
+            model = (self._read("config.json") or {}).get("max_position_embeddings")
+            limit = min((known for known in (tokenizer, model) if known), default=512)
+        return min(int(limit), self._settings.batch_tokens)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the embedder's own tokenizer, special ones included, nothing cut. Loads no weights."""
@@ -99,11 +100,18 @@ class DenseEmbedder(Embeddings):
         by the model: the chunker builds chunks that fit.
         """
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        order = np.argsort([-count for count in self.count_tokens(texts)], kind="stable")
-        for first in range(0, len(order), self._settings.batch_size):
-            batch = order[first : first + self._settings.batch_size]
+        for batch in self._batches(self.count_tokens(texts)):
             vectors[batch] = self._forward([texts[position] for position in batch])
         return vectors
+
+    def _batches(self, tokens: Sequence[int]) -> Iterator[list[int]]:
+        """Positions of the texts, the longest first, as many at once as `batch_tokens` has room for."""
+        order = sorted(range(len(tokens)), key=lambda position: -tokens[position])
+        while order:
+            longest = max(1, min(tokens[order[0]], self.max_tokens))
+            size = self._settings.batch_tokens // longest
+            yield order[:size]
+            order = order[size:]
 
     def encode_query(self, text: str) -> Vector:
         """float32 (dimensions,) of length 1, with the model's prompt for questions before the text.
@@ -129,7 +137,7 @@ class DenseEmbedder(Embeddings):
             import torch
 
             torch.cuda.reset_peak_memory_stats(model.device)
-            self._forward(["word " * self.max_tokens] * self._settings.batch_size)
+            self._forward(["word " * self.max_tokens] * (self._settings.batch_tokens // self.max_tokens))
             self._peak = int(torch.cuda.max_memory_reserved(model.device))
             return self._peak
 
@@ -165,7 +173,7 @@ class DenseEmbedder(Embeddings):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            return SentenceTransformer(
+            model = SentenceTransformer(
                 str(self.folder),
                 device=device,
                 local_files_only=True,
@@ -174,6 +182,8 @@ class DenseEmbedder(Embeddings):
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"The embedder {self.name} in {self.folder} can't be loaded: {reason}.") from error
+        model.max_seq_length = self.max_tokens
+        return model
 
     def _read(self, name: str) -> Any:
         try:

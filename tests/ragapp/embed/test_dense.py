@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
@@ -27,7 +29,7 @@ def packaged() -> Path:
 
 @pytest.fixture(scope="module")
 def embedder() -> DenseEmbedder:
-    return DenseEmbedder(packaged(), EmbedderSettings(batch_size=4), "minilm")
+    return DenseEmbedder(packaged(), EmbedderSettings(batch_tokens=512), "minilm")
 
 
 class _Suite:
@@ -73,6 +75,24 @@ def test_nothing_to_embed_is_an_empty_matrix(embedder: DenseEmbedder) -> None:
 def test_tokens_are_counted_with_special_ones_and_uncut(embedder: DenseEmbedder) -> None:
     assert embedder.count_tokens(["", "hello world", "word " * 5000]) == [2, 4, 5002]
     assert embedder.max_tokens == 256
+
+
+@given(st.lists(st.integers(0, 2000), max_size=60), st.integers(256, 4096))
+def test_no_batch_holds_more_tokens_than_there_is_room_for(tokens: list[int], room: int) -> None:
+    embedder = DenseEmbedder(packaged(), EmbedderSettings(batch_tokens=room), "minilm")
+    batches = list(embedder._batches(tokens))
+    assert sorted(position for batch in batches for position in batch) == list(range(len(tokens)))
+    for batch in batches:
+        seen = [min(tokens[position], embedder.max_tokens) for position in batch]
+        assert seen == sorted(seen, reverse=True)
+        assert seen[0] * len(batch) <= room
+
+
+@pytest.mark.parametrize(("room", "seen"), [(2048, 2048), (1 << 20, 32768)])
+def test_a_text_is_seen_as_far_as_model_and_batch_have_room(tmp_path: Path, room: int, seen: int) -> None:
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 131072}')
+    (tmp_path / "config.json").write_text('{"hidden_size": 8, "max_position_embeddings": 32768}')
+    assert DenseEmbedder(tmp_path, EmbedderSettings(batch_tokens=room), "long").max_tokens == seen
 
 
 def test_only_the_beginning_of_an_overlong_question_counts(embedder: DenseEmbedder) -> None:
@@ -132,7 +152,7 @@ def test_the_fingerprint_follows_the_weights_and_the_prompt_and_not_the_place(tm
     moved = tmp_path / "elsewhere"
     shutil.copytree(packaged(), moved)
     assert DenseEmbedder(moved, EmbedderSettings(), "renamed").fingerprint == here.fingerprint
-    assert DenseEmbedder(moved, EmbedderSettings(batch_size=1), "m").fingerprint == here.fingerprint
+    assert DenseEmbedder(moved, EmbedderSettings(batch_tokens=256), "m").fingerprint == here.fingerprint
     assert DenseEmbedder(moved, EmbedderSettings(query_prompt="q: "), "m").fingerprint != here.fingerprint
     with (moved / "model.safetensors").open("r+b") as weights:
         weights.seek(-8, 2)
