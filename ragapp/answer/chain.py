@@ -20,7 +20,7 @@ from ragapp.access import Scope
 from ragapp.answer.bridge import LoopThread
 from ragapp.answer.citations import Cited, Markers
 from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady, TokenArrived
-from ragapp.answer.grounding import Judgement, nearest_documents
+from ragapp.answer.grounding import Judgement, declines, nearest_documents
 from ragapp.answer.inert import inert
 from ragapp.answer.prompt import Prompt
 from ragapp.answer.sentences import SentenceStream
@@ -31,6 +31,7 @@ from ragapp.types import Answer, AnswerStatus, Citation, Passage, Principal, Sen
 
 _log = logging.getLogger(__name__)
 NOT_FOUND = "This is not in your documents."
+_DECLINED = "the model found no answer in the passages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ class _Progress:
     citations: list[Citation] = field(default_factory=list)
     held_back: list[Sentence] = field(default_factory=list)
     """Unsupported sentences that wait for a supported one to come; without any they are never shown."""
+    declined: bool = False
+    """The model said that the passages don't hold the answer."""
 
     def since(self) -> float:
         return round(time.monotonic() - self.began, 4)
@@ -157,7 +160,7 @@ class AnswerChain(Runnable[Any, Answer]):
                 async for event in events:
                     yield event
             if not any(sentence.supported for sentence in progress.sentences):
-                reason = "no sentence of the answer stood up to the passages"
+                reason = _DECLINED if progress.declined else "no sentence of the answer stood up to the passages"
         answer = self._whole(progress, reason)
         _note(answer, with_text=self._log_text)
         yield Done(answer)
@@ -186,6 +189,9 @@ class AnswerChain(Runnable[Any, Answer]):
 
     async def _released(self, progress: _Progress, prompt: Prompt, text: str) -> list[Event]:
         """Events for one generated sentence: none while it has to wait, or if it states what no passage holds."""
+        if declines(text):
+            progress.declined = True
+            return []
         cited = await _run(self.stages.cite, text, prompt.passages, progress.asked.question)
         # whoever wrote the document must not reach the reader's viewer, whatever form the answer is shown in
         shown = inert(cited.text)

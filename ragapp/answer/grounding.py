@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ragapp.answer.asking import ASKING_WORDS
 from ragapp.answer.citations import Cited
+from ragapp.answer.prompt import NO_ANSWER
 from ragapp.answer.statements import Embed, Statement, Weights, rank, shown, weigh_words
 from ragapp.answer.words import Stems, codes, names, words
 from ragapp.settings import AnswerSettings
@@ -87,6 +88,12 @@ def judge(
 def stands(cited: Cited, settings: AnswerSettings) -> bool:
     """Whether a sentence may be shown as supported by what it cites."""
     return bool(cited.citations) and not cited.invented and cited.support >= settings.min_support
+
+
+def declines(sentence: str) -> bool:
+    """Whether the model says that its sources don't hold the answer: the words for it, perhaps spelled its own way."""
+    letters = "".join(filter(str.isalpha, sentence)).casefold()
+    return NO_ANSWER in sentence or letters == "notfound"
 
 
 def nearest_documents(candidates: Sequence[Passage], limit: int = 3) -> tuple[NearDocument, ...]:

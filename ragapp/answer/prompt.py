@@ -15,6 +15,8 @@ from ragapp.types import Passage, Turn
 
 CountTokens = Callable[[str], int]
 
+NO_ANSWER = "NOT_FOUND"
+"""What the instructions have the model write, in every language, where the sources don't hold the answer."""
 _FOLLOW_UP_SHARE = 4
 """A follow-up adds at most a quarter of the passages that a first question gets: those before it are still in the
 prompt, and what is new is all that the engine has to read."""

@@ -9,18 +9,22 @@ from dataclasses import dataclass, field
 import pytest
 
 from ragapp.answer.bridge import LoopThread
-from ragapp.answer.chain import AnswerChain, Asked, Piece, Stages
+from ragapp.answer.chain import NOT_FOUND, AnswerChain, Asked, Piece, Stages
 from ragapp.answer.citations import cite
 from ragapp.answer.events import Done, SentenceReady
-from ragapp.answer.grounding import Judgement
-from ragapp.answer.prompt import Prompt
+from ragapp.answer.grounding import Judgement, declines
+from ragapp.answer.prompt import NO_ANSWER, Prompt
 from ragapp.answer.words import Stems
 from ragapp.errors import BadQuestion
 from ragapp.retrieve.hybrid import Retrieved
+from ragapp.settings import configs_folder
 from ragapp.types import Passage, Principal
 
 Make = Callable[..., Passage]
 HOURS = "The office opens at 7:30. The caretaker is Ida Nowak."
+
+
+SAID = ("The office opens at 7:30 [1]. ", "The caretaker is Ida Nowak [1]. ", "The office opens at 7:30 [4].")
 
 
 @dataclass
@@ -29,18 +33,19 @@ class Spoken:
 
     chain: AnswerChain
     freed: list[bool] = field(default_factory=list)
+    said: list[str] = field(default_factory=lambda: list(SAID))
 
 
 @pytest.fixture
 def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
     found = passage(HOURS, "office")
     freed: list[bool] = []
+    said = list(SAID)
 
     async def generate(prompt: Prompt, asked: Asked) -> AsyncIterator[Piece]:
         try:
-            yield Piece("The office opens at 7:30 [1]. ")
-            yield Piece("The caretaker is Ida Nowak [1]. ")
-            yield Piece("The office opens at 7:30 [4].")
+            for piece in said:
+                yield Piece(piece)
         finally:
             await asyncio.sleep(0)
             freed.append(True)
@@ -55,7 +60,7 @@ def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
         check=lambda cited: bool(cited.citations) and not cited.invented,
     )
     loop = LoopThread("test")
-    yield Spoken(AnswerChain(stages, Principal("somebody"), loop, model="none"), freed)
+    yield Spoken(AnswerChain(stages, Principal("somebody"), loop, model="none"), freed, said)
     loop.close()
 
 
@@ -65,6 +70,27 @@ def test_each_sentence_comes_once(spoken: Spoken) -> None:
     assert texts == ["The office opens at 7:30.", "The caretaker is Ida Nowak."]
     assert isinstance(events[-1], Done)
     assert events[-1].answer.text == "The office opens at 7:30. [1] The caretaker is Ida Nowak. [2]"
+
+
+@pytest.mark.parametrize("words", ["NOT_FOUND", "NOT_FOUND.", "[1] NOT_FOUND", "Not found", "The documents: NOT_FOUND"])
+def test_a_model_that_finds_no_answer_is_believed(spoken: Spoken, words: str) -> None:
+    spoken.said[:] = [words]
+    answer = spoken.chain.invoke("When does it open?")
+    assert (answer.status, answer.text, answer.citations) == ("not_found", NOT_FOUND, ())
+    assert answer.reason == "the model found no answer in the passages"
+
+
+def test_what_it_found_before_that_stays_without_its_mark(spoken: Spoken) -> None:
+    spoken.said[:] = ["The office opens at 7:30 [1]. ", "NOT_FOUND"]
+    assert spoken.chain.invoke("When does it open, and when does it close?").text == "The office opens at 7:30. [1]"
+
+
+def test_a_document_may_speak_of_what_was_not_found() -> None:
+    assert not declines("A page that is not found is answered with 404.")
+
+
+def test_the_instructions_name_the_words_for_it() -> None:
+    assert f"write only: {NO_ANSWER}" in (configs_folder() / "prompts" / "answer.md").read_text()
 
 
 def test_a_reader_who_leaves_has_freed_the_request_when_the_stream_is_closed(spoken: Spoken) -> None:
