@@ -35,15 +35,15 @@ def measure() -> list[Row]:
 
 async def _compare(app: RagApp) -> tuple[float, float]:
     """Best of some rounds each, in turns: noise only ever slows. Every prompt is new, so no prefix is cached."""
-    await _rate(lambda number: _through_chat(app, f"warm up {number}"))
+    await rate(lambda number: through_chat(app, f"warm up {number}"))
     ours, bare = [], []
     for turn in range(ROUNDS):
-        ours.append(await _rate(lambda number, turn=turn: _through_chat(app, f"ours {turn} {number}")))
+        ours.append(await rate(lambda number, turn=turn: through_chat(app, f"ours {turn} {number}")))
         bare.append(await asyncio.to_thread(_rate_of_engine, app, turn))
     return max(ours), max(bare)
 
 
-async def _rate(ask: Callable[[int], Awaitable[int]]) -> float:
+async def rate(ask: Callable[[int], Awaitable[int]]) -> float:
     began = time.monotonic()
     counts = await asyncio.gather(*(ask(number) for number in range(AT_ONCE)))
     return sum(counts) / (time.monotonic() - began)
@@ -53,7 +53,7 @@ def _prompt(salt: str) -> str:
     return f"{salt}. {PASSAGE}\nTell a long story about this warehouse."
 
 
-async def _through_chat(app: RagApp, salt: str) -> int:
+async def through_chat(app: RagApp, salt: str) -> int:
     count = 0
     async for chunk in app.chat.astream(_prompt(salt), max_tokens=TOKENS):
         if chunk.usage_metadata:
@@ -66,7 +66,7 @@ def _rate_of_engine(app: RagApp, turn: int) -> float:
     started = app.engine._living().started.result()
 
     async def all_at_once() -> float:
-        return await _rate(lambda number: _through_engine(app, started.llm, f"bare {turn} {number}"))
+        return await rate(lambda number: _through_engine(app, started.llm, f"bare {turn} {number}"))
 
     return asyncio.run_coroutine_threadsafe(all_at_once(), started.loop).result()
 

@@ -104,7 +104,7 @@ def _against_the_embedder(documents: Path, rounds: int) -> tuple[float, float, i
     for number in range(rounds):
         seconds, texts, app = _ours(documents.with_name(f"{documents.name}-data-{number}"), documents)
         ours.append(seconds)
-        bare.append(_bare(app, texts))
+        bare.append(seconds_alone(app, texts))
         app.close()
     return min(ours), min(bare), len(texts)
 
@@ -116,10 +116,10 @@ def _ours(data: Path, documents: Path) -> tuple[float, list[str], RagApp]:
     began = time.monotonic()
     app.ingest(documents)
     seconds = time.monotonic() - began
-    return seconds, _texts(app), app
+    return seconds, embedded_texts(app), app
 
 
-def _texts(app: RagApp) -> list[str]:
+def embedded_texts(app: RagApp) -> list[str]:
     """What was embedded, from the index."""
     everything = scope(LOCAL)
     return [
@@ -129,7 +129,7 @@ def _texts(app: RagApp) -> list[str]:
     ]
 
 
-def _bare(app: RagApp, texts: list[str]) -> float:
+def seconds_alone(app: RagApp, texts: list[str]) -> float:
     began = time.monotonic()
     app.embedder.encode(texts)
     return time.monotonic() - began

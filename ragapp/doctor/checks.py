@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ _FREE_GIB = 2.0
 """Disk that an index, converted weights and logs want at the least."""
 _FREE_MEMORY_GIB = 4.0
 """What the packaged models, the engine and its KV cache took together at their peak (docs/performance.md)."""
+_PROCESSOR = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _index(settings)
     yield _disk(settings)
     yield _memory()
+    yield _processor(settings)
     yield _gpu()
 
 
@@ -131,6 +134,32 @@ def _memory() -> Check:
     if free < _FREE_MEMORY_GIB:
         return Check("memory", "warning", found, f"close something: the default profile takes {_FREE_MEMORY_GIB:g} GiB")
     return Check("memory", "ok", found)
+
+
+def _processor(settings: Settings) -> Check:
+    """What a CPU can do with half as many bits, which decides how long everything takes where there is no GPU."""
+    cores = f"{os.cpu_count()} cores"
+    flags = processor_flags()
+    formats = {"chat.dtype": settings.chat.dtype, "embedder.dtype": settings.embedder.dtype}
+    if shutil.which("nvidia-smi") or not flags:
+        return Check("processor", "ok", cores)
+    halves = [key for key, name in formats.items() if name in ("bfloat16", "float16")]
+    if halves and not flags & {"amx_bf16", "avx512_bf16"}:
+        keys = " and ".join(halves)
+        return Check("processor", "warning", f"{cores} that have no bfloat16, and {keys} asks for it", "say float32")
+    if "amx_bf16" in flags and len(halves) < len(formats):
+        found = f"{cores} with AMX: as bfloat16 ({', '.join(formats)}) models run two to three times as fast"
+        return Check("processor", "ok", found)
+    return Check("processor", "ok", cores)
+
+
+def processor_flags() -> frozenset[str]:
+    """What an x86 processor says it can do; empty for others."""
+    try:
+        lines = _PROCESSOR.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
 def _gpu() -> Check:

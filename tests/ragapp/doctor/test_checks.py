@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ragapp.doctor import checks
 from ragapp.doctor.checks import run_checks
 from ragapp.doctor.offline import in_a_folder_of_its_own
 from ragapp.index.open import server_url
-from ragapp.settings import IndexSettings, Settings
+from ragapp.settings import ChatSettings, EmbedderSettings, IndexSettings, Settings
 
 
 def test_a_driver_that_gives_no_answer_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,6 +21,29 @@ def test_a_driver_that_gives_no_answer_is_a_warning(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     gpu = next(check for check in run_checks(Settings(data=tmp_path / "data")) if check.name == "gpu")
     assert (gpu.state, gpu.remedy) == ("warning", "mend the driver")
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype", "state", "said"),
+    [
+        ("fpu avx2", "float32", "ok", ""),
+        ("fpu avx2", "bfloat16", "warning", "chat.dtype and embedder.dtype asks"),
+        ("fpu avx512_bf16 amx_bf16", "float32", "ok", "with AMX"),
+        ("fpu avx512_bf16 amx_bf16", "bfloat16", "ok", ""),
+    ],
+)
+def test_the_processor_decides_which_number_format_is_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, dtype: Any, state: str, said: str
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(checks, "_PROCESSOR", cpuinfo)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = Settings(data=tmp_path / "data", chat=ChatSettings(dtype=dtype), embedder=EmbedderSettings(dtype=dtype))
+    found = next(check for check in run_checks(settings) if check.name == "processor")
+    assert found.state == state
+    assert said in found.found
+    assert bool(found.remedy) == (state == "warning")
 
 
 def test_the_proof_never_writes_into_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
