@@ -18,7 +18,7 @@ from benchmarks.engine import PASSAGE, ROUNDS, rate, through_chat
 from benchmarks.ingest import EXAMPLES, embedded_texts, seconds_alone
 from benchmarks.table import Row, print_rows
 from ragapp import RagApp, Settings
-from ragapp.doctor.checks import processor_flags
+from ragapp.models.processor import processor_flags
 from ragapp.settings import ChatSettings, EmbedderSettings
 
 PROMPTS = 6
@@ -73,8 +73,8 @@ def _figures(dtype: Literal["float32", "bfloat16"]) -> Figures:
             app.ingest(EXAMPLES)
             texts = embedded_texts(app)
             embedding = min(seconds_alone(app, texts) for _ in range(ROUNDS))
-            first, rate = asyncio.run(_answering(app))
-    return Figures(len(texts) / embedding, first, rate)
+            first_token_s, tokens_per_s = asyncio.run(_answering(app))
+    return Figures(len(texts) / embedding, first_token_s, tokens_per_s)
 
 
 async def _answering(app: RagApp) -> tuple[float, float]:

@@ -52,8 +52,8 @@ class ChatSettings(_Part):
     temperature: float = Field(0.0, ge=0, le=2, description="0 picks the likeliest word, so that answers repeat.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32",
-        description="Number format of the weights. On a CPU with AMX bfloat16 answers in half the time or less; on one "
-        "without it float32 is the fastest by far (ragapp doctor says which it is).",
+        description="Number format of the weights; auto takes the fastest that this processor has, and on a GPU the "
+        "model's own. On a CPU with AMX (ragapp doctor says) that is bfloat16, in half the time or less.",
     )
 
 
@@ -80,7 +80,7 @@ class EmbedderSettings(_Part):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where it runs; auto takes a GPU if there is one."
     )
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32",
         description="Number format of the weights, as for the chat model; the index stays good when it changes.",
     )

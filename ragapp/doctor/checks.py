@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ragapp.errors import RagappError
+from ragapp.models.processor import fastest_dtype, processor_flags
 from ragapp.models.registry import Role
 from ragapp.settings import Settings
 
@@ -23,7 +24,6 @@ _FREE_GIB = 2.0
 """Disk that an index, converted weights and logs want at the least."""
 _FREE_MEMORY_GIB = 4.0
 """What the packaged models, the engine and its KV cache took together at their peak (docs/performance.md)."""
-_PROCESSOR = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +140,16 @@ def _processor(settings: Settings) -> Check:
     """What a CPU can do with half as many bits, which decides how long everything takes where there is no GPU."""
     cores = f"{os.cpu_count()} cores"
     flags = processor_flags()
-    formats = {"chat.dtype": settings.chat.dtype, "embedder.dtype": settings.embedder.dtype}
     if shutil.which("nvidia-smi") or not flags:
         return Check("processor", "ok", cores)
-    halves = [key for key, name in formats.items() if name in ("bfloat16", "float16")]
-    if halves and not flags & {"amx_bf16", "avx512_bf16"}:
-        keys = " and ".join(halves)
-        return Check("processor", "warning", f"{cores} that have no bfloat16, and {keys} asks for it", "say float32")
-    if "amx_bf16" in flags and len(halves) < len(formats):
-        found = f"{cores} with AMX: as bfloat16 ({', '.join(formats)}) models run two to three times as fast"
-        return Check("processor", "ok", found)
+    formats = {"chat.dtype": settings.chat.dtype, "embedder.dtype": settings.embedder.dtype}
+    halves = " and ".join(key for key, name in formats.items() if name in ("bfloat16", "float16"))
+    if halves and fastest_dtype() == "float32":
+        return Check("processor", "warning", f"{cores} that have no bfloat16, and {halves} asks for it", "say auto")
+    whole = " and ".join(key for key, name in formats.items() if name == "float32")
+    if whole and "amx_bf16" in flags:
+        return Check("processor", "ok", f"{cores} with AMX: with {whole} = auto, models run two to four times as fast")
     return Check("processor", "ok", cores)
-
-
-def processor_flags() -> frozenset[str]:
-    """What an x86 processor says it can do; empty for others."""
-    try:
-        lines = _PROCESSOR.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
 def _gpu() -> Check:

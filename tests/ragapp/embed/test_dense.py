@@ -16,6 +16,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
+from ragapp.embed import dense
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.errors import ModelError
 from ragapp.settings import EmbedderSettings
@@ -124,6 +125,15 @@ def test_many_threads_get_their_own_answers(embedder: DenseEmbedder) -> None:
 def test_the_prompt_goes_before_questions_only() -> None:
     prompted = DenseEmbedder(packaged(), EmbedderSettings(query_prompt="query: "), "minilm")
     np.testing.assert_allclose(prompted.encode_query("soup"), prompted.encode(["query: soup"])[0], atol=1e-5)
+
+
+def test_half_as_many_bits_say_the_same(embedder: DenseEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "fastest_dtype", lambda: "bfloat16")
+    half = DenseEmbedder(packaged(), EmbedderSettings(device="cpu", dtype="auto"), "minilm")
+    texts = ["The guarantee lasts three years.", "soup"]
+    assert np.all((half.encode(texts) * embedder.encode(texts)).sum(axis=1) > 0.99)
+    assert half.fingerprint == embedder.fingerprint
+    assert str(half._model().dtype) == "torch.bfloat16"
 
 
 def test_a_cpu_takes_no_gpu_memory() -> None:

@@ -1,0 +1,22 @@
+"""What this machine's processor can do that decides how fast a model runs on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def processor_flags() -> frozenset[str]:
+    """What an x86 processor says it can do, by Linux's names; empty for others."""
+    try:
+        lines = _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
+
+
+def fastest_dtype() -> str:
+    """The number format in which a CPU runs models fastest: bfloat16 where it multiplies it in hardware, else float32,
+    which is then eight times as fast."""
+    return "bfloat16" if processor_flags() & {"amx_bf16", "avx512_bf16"} else "float32"
