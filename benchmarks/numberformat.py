@@ -84,10 +84,7 @@ async def _answering(app: RagApp) -> tuple[float, float]:
         began = time.monotonic()
         await app.chat.ainvoke(f"{number}. {PASSAGE * REPEATS}\nWhen does the warehouse open?", max_tokens=1)
         firsts.append(time.monotonic() - began)
-    rates = [
-        await rate(lambda number, turn=turn: through_chat(app, f"{turn} {number}"))  # type: ignore[misc]
-        for turn in range(ROUNDS)
-    ]
+    rates = [await rate(lambda number, turn=turn: through_chat(app, f"{turn} {number}")) for turn in range(ROUNDS)]
     return statistics.median(firsts), max(rates)
 
 

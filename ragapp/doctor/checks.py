@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ragapp.errors import RagappError
-from ragapp.models.processor import fastest_dtype, processor_flags
+from ragapp.models.processor import cpu_dtype, processor_flags
 from ragapp.models.registry import Role
 from ragapp.settings import Settings
 
@@ -144,7 +144,7 @@ def _processor(settings: Settings) -> Check:
         return Check("processor", "ok", cores)
     formats = {"chat.dtype": settings.chat.dtype, "embedder.dtype": settings.embedder.dtype}
     halves = " and ".join(key for key, name in formats.items() if name in ("bfloat16", "float16"))
-    if halves and fastest_dtype() == "float32":
+    if halves and cpu_dtype("auto") == "float32":
         return Check("processor", "warning", f"{cores} that have no bfloat16, and {halves} asks for it", "say auto")
     whole = " and ".join(key for key, name in formats.items() if name == "float32")
     if whole and "amx_bf16" in flags:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ragapp.embed.tokencount import TokenCounter, whole
 from ragapp.errors import ModelError
 from ragapp.index.base import Vector
-from ragapp.models.processor import fastest_dtype
+from ragapp.models.processor import cpu_dtype
 from ragapp.settings import EmbedderSettings
 
 _SAMPLE = 1 << 20
@@ -170,7 +170,7 @@ class DenseEmbedder(Embeddings):
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        device = self._settings.device
+        device, dtype = self._settings.device, self._settings.dtype
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
@@ -178,18 +178,13 @@ class DenseEmbedder(Embeddings):
                 str(self.folder),
                 device=device,
                 local_files_only=True,
-                model_kwargs={"dtype": self._dtype(device)},
+                model_kwargs={"dtype": cpu_dtype(dtype) if device == "cpu" else dtype},
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ModelError(f"The embedder {self.name} in {self.folder} can't be loaded: {reason}.") from error
         model.max_seq_length = self.max_tokens
         return model
-
-    def _dtype(self, device: str) -> str:
-        if self._settings.dtype != "auto":
-            return self._settings.dtype
-        return fastest_dtype() if device == "cpu" else "auto"
 
     def _read(self, name: str) -> Any:
         try:

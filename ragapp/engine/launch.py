@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from ragapp.engine.lifeline import Tether, tethered_context
 from ragapp.errors import EngineError, ModelError
-from ragapp.models.processor import fastest_dtype
+from ragapp.models.processor import cpu_dtype
 from ragapp.settings import ChatSettings, EngineSettings
 
 _NAMED_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b.*: \S")
@@ -107,16 +107,12 @@ def _arguments(plan: Plan, *, on_cpu: bool) -> dict[str, Any]:
         arguments["otlp_traces_endpoint"] = plan.traces
     if on_cpu:
         return arguments | {
-            "dtype": _cpu_dtype(plan),
+            "dtype": cpu_dtype(plan.chat.dtype),
             "kv_cache_memory_bytes": int(plan.engine.kv_cache_gib * 2**30),
             # compiling takes 45 s at each start and gives a quarter more tokens a second (measured, SmolLM2-135M)
             "enforce_eager": True,
         }
     return arguments | {"gpu_memory_utilization": _gpu_share(plan)}
-
-
-def _cpu_dtype(plan: Plan) -> str:
-    return fastest_dtype() if plan.chat.dtype == "auto" else plan.chat.dtype
 
 
 def _gpu_share(plan: Plan) -> float:
@@ -150,7 +146,7 @@ def _check_memory(plan: Plan) -> None:
 
     if _has_gpu():
         return
-    widened = 2.0 if _cpu_dtype(plan) == "float32" else 1.0  # stored as 16 bits, kept as 32
+    widened = 2.0 if cpu_dtype(plan.chat.dtype) == "float32" else 1.0  # stored as 16 bits, kept as 32
     needed = _weights_bytes(plan.folder) * widened / 2**30 + plan.engine.kv_cache_gib + _RUNTIME_GIB
     free = psutil.virtual_memory().available / 2**30
     if free < needed:

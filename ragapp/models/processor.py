@@ -16,7 +16,9 @@ def processor_flags() -> frozenset[str]:
     return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
-def fastest_dtype() -> str:
-    """The number format in which a CPU runs models fastest: bfloat16 where it multiplies it in hardware, else float32,
-    which is then eight times as fast."""
+def cpu_dtype(asked: str) -> str:
+    """The number format that a CPU is to run a model in. "auto" is the fastest: bfloat16 where it is multiplied in
+    hardware, else float32, which is then eight times as fast."""
+    if asked != "auto":
+        return asked
     return "bfloat16" if processor_flags() & {"amx_bf16", "avx512_bf16"} else "float32"

@@ -128,7 +128,7 @@ def test_the_prompt_goes_before_questions_only() -> None:
 
 
 def test_half_as_many_bits_say_the_same(embedder: DenseEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "fastest_dtype", lambda: "bfloat16")
+    monkeypatch.setattr(dense, "cpu_dtype", lambda asked: "bfloat16")
     half = DenseEmbedder(packaged(), EmbedderSettings(device="cpu", dtype="auto"), "minilm")
     texts = ["The guarantee lasts three years.", "soup"]
     assert np.all((half.encode(texts) * embedder.encode(texts)).sum(axis=1) > 0.99)

@@ -24,9 +24,10 @@ def test_bfloat16_only_where_it_is_multiplied_in_hardware(
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{said}\nprocessor\t: 1\n{said}")
     monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
-    assert processor.fastest_dtype() == fastest
+    assert processor.cpu_dtype("auto") == fastest
+    assert processor.cpu_dtype("float16") == "float16"
 
 
 def test_a_machine_that_says_nothing_gets_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "none")
-    assert processor.fastest_dtype() == "float32"
+    assert processor.cpu_dtype("auto") == "float32"
