@@ -161,6 +161,7 @@ class Visitor:
         """To another page by the navigation."""
         self.page.get_by_test_id("stTopNavLinkContainer").get_by_text(title, exact=True).click()
         self.page.get_by_role("heading", name=title, exact=True).wait_for()
+        self.settled()
 
 
 @pytest.fixture

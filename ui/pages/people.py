@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui.client import Client, part
 from ui.pages import tokens
+from ui.parts import secret
 from ui.parts.plain import plain
 from ui.parts.session import client, said
 from ui.parts.table import table
@@ -34,7 +35,7 @@ def _accounts(service: Client) -> None:
     found = service.get("/v1/people")
     groups = sorted(group["name"] for group in service.get("/v1/groups") if group["name"] != "everyone")
     collections = sorted(each["name"] for each in service.get("/v1/collections"))
-    _shown_link()
+    secret.shown("invited")
     for person in found:
         locked = "" if person["active"] else " :red-badge[locked]"
         admin = " :blue-badge[admin]" if person["role"] == "admin" else ""
@@ -90,16 +91,9 @@ def _forget(service: Client, person: dict[str, Any]) -> None:
 
 
 def _keep_link(invited: dict[str, Any]) -> None:
-    st.session_state["invited"] = (invited["person"]["name"], invited["link"])
-    st.rerun()
-
-
-def _shown_link() -> None:
-    """Once: a link that is lost is made anew."""
-    if kept := st.session_state.pop("invited", None):
-        name, link = kept
-        st.success(f"Give {plain(name)} this link; it works once, for seven days, and is shown only now.")
-        st.code(link, language=None)
+    name = plain(invited["person"]["name"])
+    sentence = f"Give {name} this link; it works once, for seven days, and is shown only now."
+    secret.keep("invited", sentence, invited["link"])
 
 
 def _groups(service: Client) -> None:

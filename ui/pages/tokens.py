@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ui.client import Client, part
+from ui.parts import secret
 from ui.parts.plain import plain
 from ui.parts.session import said
 
@@ -25,9 +26,7 @@ def everybodys(service: Client) -> None:
 
 
 def _shown(service: Client, people: dict[str, str], found: list[dict[str, Any]]) -> None:
-    if kept := st.session_state.pop("token", None):
-        st.success("Copy it now; it is not shown again.")
-        st.code(kept, language=None)
+    secret.shown("token")
     if not found:
         st.info("There are no API tokens. Programs sign in with one.", icon=":material/key:")
     for token in found:
@@ -46,5 +45,4 @@ def _shown(service: Client, people: dict[str, str], found: list[dict[str, Any]])
         if st.form_submit_button("Make"):
             with said():
                 made = service.post("/v1/tokens", {"name": name.strip(), "scopes": scopes, "days": int(days)})
-                st.session_state["token"] = made["secret"]
-                st.rerun()
+                secret.keep("token", "Copy it now; it is not shown again.", made["secret"])
