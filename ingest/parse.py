@@ -131,6 +131,10 @@ def _read(kind: str, file: BinaryIO, limit: int, ocr: str) -> Draft:
         raise Unreadable("needs more memory than there is") from None
     except RecursionError:
         raise Unreadable("is nested too deeply to be read") from None
+    except ImportError as error:
+        raise Unreadable(
+            f"can't be read as {kind} here: {_why(error)}; run `make setup` or install ragapp anew"
+        ) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

@@ -149,12 +149,13 @@ class DenseEmbedder(Embeddings):
             vectors = self._model().encode(
                 [whole(text) for text in texts],
                 batch_size=len(texts),
-                normalize_embeddings=True,
                 convert_to_numpy=True,
                 show_progress_bar=False,
                 prompt="",
             )
-        return np.asarray(vectors, np.float32)
+        # to length 1 here, not in the model's own number format, whose rounding would show in the length
+        wide = np.asarray(vectors, np.float32)
+        return cast("NDArray[np.float32]", wide / np.linalg.norm(wide, axis=1, keepdims=True).clip(1e-12))
 
     def _model(self) -> Any:
         with self._lock:

@@ -61,6 +61,13 @@ def test_vectors_have_length_one_and_come_in_the_order_given(embedder: DenseEmbe
     np.testing.assert_allclose(vectors[:5], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_the_length_does_not_show_a_model_s_number_format(dtype: str) -> None:
+    short = DenseEmbedder(packaged(), EmbedderSettings.model_validate({"dtype": dtype}), "minilm")
+    vectors = short.encode(["The guarantee lasts three years.", "soup"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
 def test_meaning_brings_texts_together(embedder: DenseEmbedder) -> None:
     near, far = embedder.encode(["The guarantee lasts three years.", "The canteen serves soup."])
     question = embedder.encode_query("How long is the warranty?")
