@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ def pytest_sessionstart() -> None:
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """Where weights are kept between runs, so that they are converted once."""
-    return Path(os.environ.get("RAGAPP_TEST_MODELS") or Path(__file__).parents[1] / ".data" / "models")
+    return Path(__file__).parents[1] / ".data" / "models"
 
 
 @pytest.fixture(scope="session")

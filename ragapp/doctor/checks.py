@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -45,8 +46,8 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _index(settings)
     yield _disk(settings)
     yield _memory()
-    yield _processor(settings)
-    yield _gpu()
+    yield processor(settings)
+    yield gpu()
 
 
 def _packages() -> Iterator[Check]:
@@ -136,7 +137,7 @@ def _memory() -> Check:
     return Check("memory", "ok", found)
 
 
-def _processor(settings: Settings) -> Check:
+def processor(settings: Settings) -> Check:
     """What a CPU can do with half as many bits, which decides how long everything takes where there is no GPU."""
     cores = f"{os.cpu_count()} cores"
     flags = processor_flags()
@@ -152,7 +153,8 @@ def _processor(settings: Settings) -> Check:
     return Check("processor", "ok", cores)
 
 
-def _gpu() -> Check:
+def gpu() -> Check:
+    """Whether there is one, and whether what is installed here can use it."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return Check("gpu", "ok", "none: the engine runs on the CPU")
@@ -163,4 +165,18 @@ def _gpu() -> Check:
         return Check("gpu", "warning", f"nvidia-smi gives no answer ({type(error).__name__})", "mend the driver")
     if asked.returncode:
         return Check("gpu", "warning", f"{Path(program).name} fails: {asked.stderr.strip()[:200]}", "mend the driver")
-    return Check("gpu", "ok", "; ".join(asked.stdout.strip().splitlines()))
+    found = "; ".join(asked.stdout.strip().splitlines())
+    if version("torch").endswith("+cpu"):
+        return Check("gpu", "warning", f"{found}; unused, since the CPU set is installed", "make SET=gpu setup")
+    if lacking := _lacking_for_kernels():
+        remedy = "install them (Debian, Ubuntu: apt-get install gcc python3-dev)"
+        return Check("gpu", "fault", f"{found}; to start kernels on it, Triton needs {lacking}", remedy)
+    return Check("gpu", "ok", found)
+
+
+def _lacking_for_kernels() -> str:
+    """What Triton compiles its kernels' launchers with, as far as it is not there; the CUDA side comes in its wheel."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    lacking = ([] if compiler else ["a C compiler"]) + ([] if headers.exists() else ["Python's headers"])
+    return " and ".join(lacking)

@@ -17,6 +17,8 @@ from ragapp.models.processor import cpu_dtype
 from ragapp.settings import ChatSettings, EngineSettings
 
 _NAMED_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b.*: \S")
+_CUDA_ERROR = re.compile(r"CUDA error( \([^)]*\))?: \S.*")
+"""What CUDA's own code prints before it ends a process, often behind a progress bar."""
 _ECHOES = ("Engine core initialization failed", "WorkerProc initialization failed", "EngineDeadError", "cancelled")
 """Errors by which one vLLM process reports another's."""
 _PREFIX = re.compile(r"^(\([^)]*\) )*((ERROR|WARNING|INFO|DEBUG|CRITICAL) [\d:. -]+\[[^\]]*\] ?)?")
@@ -85,6 +87,8 @@ def _prepare_environment() -> None:
         "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        # on a GPU it is compiled at first use by a compiler that a machine need not have; vLLM's own sampler is not
+        "VLLM_USE_FLASHINFER_SAMPLER": "0",
     }.items():
         os.environ.setdefault(name, value)
 
@@ -186,6 +190,7 @@ def _reason(output: bytes, error: BaseException | None) -> str:
     """The line that says best why: the last error that the processes named, else our own error's text."""
     lines = [_PREFIX.sub("", line).strip() for line in output.decode("utf-8", "replace").splitlines()]
     named = [line for line in lines if _NAMED_ERROR.match(line) and not any(echo in line for echo in _ECHOES)]
+    named = named or [found[0] for line in lines if (found := _CUDA_ERROR.search(line))]
     if not named and error is None:
         return ""
     said = named[-1] if named else f"{type(error).__name__}: {error}"

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-KEPT_OUT = {"torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"}
+KEPT_OUT = {"torchaudio", "torchcodec", "llm", "llama-cpp-python"}
 
 
 @pytest.fixture(params=["cpu", "gpu"])
@@ -53,6 +53,11 @@ def test_there_is_no_address_or_path_in_it(name: str) -> None:
 
 def test_what_breaks_a_text_only_torch_stays_out(name: str) -> None:
     assert not KEPT_OUT & _versions(name).keys()
+
+
+def test_torchvision_is_where_vllm_does_not_start_without_it_and_nowhere_else() -> None:
+    assert "torchvision" not in _versions("cpu")  # a CUDA build, which breaks `import transformers`
+    assert "torchvision" in _versions("gpu")  # vLLM's kernel warm-up imports it, whatever the model
 
 
 def test_both_hold_the_same_release_of_vllm() -> None:

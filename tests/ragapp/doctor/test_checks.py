@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ragapp.doctor.checks import run_checks
+from ragapp.doctor import checks
 from ragapp.doctor.offline import in_a_folder_of_its_own
 from ragapp.index.open import server_url
 from ragapp.models import processor
@@ -19,8 +20,30 @@ def test_a_driver_that_gives_no_answer_is_a_warning(tmp_path: Path, monkeypatch:
     program.write_bytes(b"\x00no program")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    gpu = next(check for check in run_checks(Settings(data=tmp_path / "data")) if check.name == "gpu")
+    gpu = checks.gpu()
     assert (gpu.state, gpu.remedy) == ("warning", "mend the driver")
+
+
+@pytest.mark.parametrize(
+    ("torch", "state", "said", "remedy"),
+    [
+        ("2.13.0+cpu", "warning", "; unused, since the CPU set is installed", "make SET=gpu setup"),
+        ("2.13.0", "fault", "; to start kernels on it, Triton needs a C compiler", "apt-get install gcc python3-dev"),
+    ],
+)
+def test_a_gpu_that_can_not_be_used_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch: str, state: str, said: str, remedy: str
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho NVIDIA H200, 143771 MiB, 140000 MiB\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(checks, "version", lambda name: torch if name == "torch" else metadata.version(name))
+    gpu = checks.gpu()
+    assert gpu.state == state
+    assert "NVIDIA H200, 143771 MiB, 140000 MiB" + said in gpu.found
+    assert remedy in gpu.remedy
 
 
 @pytest.mark.parametrize(
@@ -42,7 +65,7 @@ def test_the_processor_decides_which_number_format_is_fast(
     monkeypatch.setattr(processor, "_CPUINFO", cpuinfo)
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = Settings(data=tmp_path / "data", chat=ChatSettings(dtype=dtype), embedder=EmbedderSettings(dtype=dtype))
-    found = next(check for check in run_checks(settings) if check.name == "processor")
+    found = checks.processor(settings)
     assert found.state == state
     assert said in found.found if said else found.found.endswith(" cores")
     assert bool(found.remedy) == (state == "warning")
