@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ragapp.network import refuse_if_told
+
 _YIELDS = 5
 """How far readers step back behind the embedder, which has work for every core and is what a run waits for."""
 
@@ -21,6 +23,7 @@ _YIELDS = 5
 def serve(calls: int, lifeline: int, memory_mib: int) -> None:
     """Answer calls until the owner closes its end. `calls` and `lifeline` are inherited file descriptors."""
     _die_with_owner(lifeline)
+    refuse_if_told()
     _step_back()
     # spaCy, which unstructured loads, imports torch for nothing: two seconds and 200 MiB of each worker
     sys.modules["torch"] = None  # type: ignore[assignment]

@@ -391,6 +391,7 @@ class RagApp:
             self.settings,
             retrieval=self.retrieval,
             chat=self.chat,
+            context_tokens=self.engine.context_tokens,
             bm25=self._bm25,
             prompts=configs_folder() / "prompts",
             secret=_secret(self.settings.data),

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 REPORT_VARIABLE = "_RAGAPP_REFUSE_NETWORK"
-"""Names the report file to child processes, which refuse as well from their first import of ragapp's lifeline."""
+"""Names the report file to child processes: the engine's and the readers' refuse as well, before they do anything."""
 
 _EVENTS = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname"}
 
 
 def refuse_outgoing(report: Path) -> None:
-    """From now on, in this process and the engine's: loopback and Unix sockets only. Can't be undone.
+    """From now on, in this process, the engine's and the readers': loopback and Unix sockets only. Can't be undone.
 
     An audit hook (PEP 578) sees what goes through Python's sockets.
     """

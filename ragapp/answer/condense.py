@@ -45,12 +45,16 @@ def with_words(question: str, history: Sequence[Turn]) -> str:
     return " ".join([*before[-3:], question])
 
 
-async def with_model(question: str, history: Sequence[Turn], chat: BaseChatModel, instructions: str) -> str:
-    """The question rewritten by the chat model; the words alone where it replies with nothing usable."""
+async def with_model(
+    question: str, history: Sequence[Turn], chat: BaseChatModel, instructions: str, cache_salt: str
+) -> str:
+    """The question rewritten by the chat model; the words alone where it replies with nothing usable. What was said
+    before stands in the prompt, so its prefix is kept apart by `cache_salt` like that of an answer."""
     if not history or not leans(question):
         return question
     said = "\n".join(f"Question: {turn.question}\nAnswer: {turn.answer}" for turn in history[-3:])
-    reply = await chat.ainvoke([SystemMessage(instructions), HumanMessage(f"{said}\nLast question: {question}")])
+    messages = [SystemMessage(instructions), HumanMessage(f"{said}\nLast question: {question}")]
+    reply = await chat.ainvoke(messages, cache_salt=cache_salt)
     rewritten = " ".join(str(reply.text).split())
     usable = rewritten and len(rewritten) < 4 * (len(question) + 200)
     return rewritten if usable else with_words(question, history)

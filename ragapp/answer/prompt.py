@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from ragapp.answer.sentences import spans
 from ragapp.errors import QuestionTooLong
 from ragapp.types import Passage, Turn
 
@@ -61,8 +62,16 @@ class PromptWriter:
     instructions: str
     secret: bytes
 
-    def pack(self, question: str, history: Sequence[Turn], found: Sequence[Passage], budget: Budget) -> Prompt:
-        """The prompt for a question, as many of the best passages in it as there is room for.
+    def pack(
+        self,
+        question: str,
+        history: Sequence[Turn],
+        found: Sequence[Passage],
+        budget: Budget,
+        likeliest: Sequence[str] = (),
+    ) -> Prompt:
+        """The prompt for a question, as many of the best passages in it as there is room for. Of a passage that is too
+        long alone, what stands around the first of the `likeliest` statements that it holds is kept.
 
         Earlier turns stay as they were sent, so that the engine finds them in its prefix cache; when they no longer
         fit, the conversation starts anew with a summary of its questions and answers. Raises QuestionTooLong.
@@ -72,11 +81,11 @@ class PromptWriter:
         past = sum(budget.count(turn.prompt) + budget.count(turn.answer) + _TURN_TOKENS for turn in kept)
         # a follow-up needs some room for new passages, or it would be answered from the old ones alone
         if past + min(budget.passages, room) // 2 > room:
-            return self._anew(question, kept, found, budget, room)
+            return self._anew(question, kept, found, budget, room, likeliest)
         given = [passage for turn in kept for passage in turn.passages]
         new = [p for p in found if not _covered(p, given)]
         wanted = budget.passages // _FOLLOW_UP_SHARE if given else budget.passages
-        chosen = self._fitting(new, len(given), min(wanted, room - past), budget.count)
+        chosen = self._fitting(new, len(given), min(wanted, room - past), budget.count, likeliest)
         return self._prompt(question, kept, given, chosen, "")
 
     def room(self, question: str, budget: Budget) -> int:
@@ -90,7 +99,13 @@ class PromptWriter:
         return room - asked
 
     def _anew(
-        self, question: str, history: Sequence[Turn], found: Sequence[Passage], budget: Budget, room: int
+        self,
+        question: str,
+        history: Sequence[Turn],
+        found: Sequence[Passage],
+        budget: Budget,
+        room: int,
+        likeliest: Sequence[str],
     ) -> Prompt:
         summary = ""
         for turn in reversed(history):
@@ -99,7 +114,7 @@ class PromptWriter:
                 break
             summary = longer
         left = room - budget.count(summary)
-        chosen = self._fitting(found, 0, min(budget.passages, left), budget.count)
+        chosen = self._fitting(found, 0, min(budget.passages, left), budget.count, likeliest)
         return self._prompt(question, (), [], chosen, summary)
 
     def _prompt(
@@ -113,25 +128,47 @@ class PromptWriter:
         messages.append(HumanMessage(user_message))
         return Prompt(tuple(messages), (*given, *new), tuple(new), user_message)
 
-    def _fitting(self, found: Sequence[Passage], given: int, room: int, count: CountTokens) -> list[Passage]:
-        """The best passages that fit; if even the best one is too long, it is cut at a line."""
+    def _fitting(
+        self, found: Sequence[Passage], given: int, room: int, count: CountTokens, likeliest: Sequence[str]
+    ) -> list[Passage]:
+        """The best passages that fit; if even the best one is too long, the part of it that matters."""
         chosen: list[Passage] = []
         for passage in found:
             size = count(self.fenced(given + len(chosen) + 1, passage))
             if size > room:
-                if not chosen and (shorter := self._cut(passage, given + 1, room, count)):
+                if not chosen and (shorter := self._cut(passage, given + 1, room, count, likeliest)):
                     chosen.append(shorter)
                 break
             chosen.append(passage)
             room -= size
         return chosen
 
-    def _cut(self, passage: Passage, number: int, room: int, count: CountTokens) -> Passage | None:
-        text = passage.text
-        while text and count(self.fenced(number, replace(passage, text=text))) > room:
-            half = text[: len(text) // 2]
-            text = half[: max(half.rfind("\n"), half.rfind(". ") + 1, half.rfind(" "), 0)].rstrip()
-        return replace(passage, text=text, end=passage.start + len(text)) if text else None
+    def _cut(
+        self, passage: Passage, number: int, room: int, count: CountTokens, likeliest: Sequence[str]
+    ) -> Passage | None:
+        """As many whole sentences and lines as fit around the likeliest statement, else around the first."""
+        parts = spans(passage.text)
+        if not parts:
+            return None
+        at = next((place for text in likeliest if (place := passage.text.find(text)) >= 0), 0)
+        first = last = next(n for n, (_, end) in enumerate(parts) if at < end)
+
+        def fits(text: Passage) -> bool:
+            return count(self.fenced(number, text)) <= room
+
+        kept = _part(passage, parts[first][0], parts[last][1])
+        while kept.text and not fits(kept):  # a sentence that is too long alone
+            kept = _part(kept, 0, kept.text.rfind(" ", 0, len(kept.text) // 2 + 1) if " " in kept.text else 0)
+        grown = bool(kept.text) and kept.end == passage.start + parts[last][1]
+        while grown:
+            grown = False
+            for earlier, later in ((0, 1), (1, 0)):
+                before, behind = first - earlier, last + later
+                if before >= 0 and behind < len(parts):
+                    wider = _part(passage, parts[before][0], parts[behind][1])
+                    if fits(wider):
+                        kept, first, last, grown = wider, before, behind, True
+        return kept if kept.text else None
 
     def fenced(self, number: int, passage: Passage) -> str:
         """A passage between marks that its author can't have guessed; equal for equal passages, for the cache."""
@@ -142,6 +179,22 @@ class PromptWriter:
         # the title inside as well: it is the author's, and as good a place for an order as any
         held = _LIKE_A_MARK.sub("‹", f"{passage.title}{heading}{date}\n{passage.text}")
         return f"[{number}] <{mark}>\n{held}\n</{mark}>\n\n"
+
+
+def _part(passage: Passage, start: int, end: int) -> Passage:
+    """What stands at `start:end` of the passage's text, with the pages that it lies on."""
+    begin, close = passage.start + start, passage.start + max(start, end)
+    pages = list(zip(passage.pages, passage.page_starts, strict=False))
+    nearest = max((at for _, at in pages if at <= begin), default=begin)
+    held = [(page, at) for page, at in pages if nearest <= at < close]
+    return replace(
+        passage,
+        text=passage.text[start : max(start, end)],
+        start=begin,
+        end=close,
+        pages=tuple(page for page, _ in held) or passage.pages,
+        page_starts=tuple(at for _, at in held) or passage.page_starts,
+    )
 
 
 def _bare(question: str) -> str:

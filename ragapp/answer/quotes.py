@@ -30,7 +30,7 @@ class _Quote:
 def quotes(
     statements: Sequence[Statement], ranked: Sequence[Passage], given: Sequence[Passage], stems: Stems
 ) -> tuple[str, ...]:
-    """Answers to choose from, the likeliest first; empty where none of the statements stands in the prompt.
+    """Answers to choose from, the likeliest that the prompt holds first; empty where it holds none of the statements.
 
     `ranked` are the passages that the statements count, `given` those of the prompt. Of two dated versions of one rule
     that state different figures, the newer comes first and both dates are said.
@@ -47,14 +47,16 @@ def quotes(
 
 def _offered(statements: Sequence[Statement], ranked: Sequence[Passage], given: Sequence[Passage]) -> list[_Quote]:
     found: dict[str, _Quote] = {}
+    best: float | None = None
     for statement in statements:
-        if statement.score < statements[0].score - TIE or len(found) == OFFERED:
+        if len(found) == OFFERED or (best is not None and statement.score < best - TIE):
             break
         home = ranked[statement.passage]
         text = " ".join(statement.text.split())
         for marker, passage in enumerate(given, 1):
             if passage.document_id == home.document_id and statement.text in passage.text:
                 found.setdefault(text, _Quote(text, marker, passage.date, passage.document_id))
+                best = statement.score if best is None else best
                 break
     return list(found.values())
 

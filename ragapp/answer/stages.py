@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -15,23 +16,32 @@ from ragapp.answer import condense
 from ragapp.answer.chain import Asked, Piece, Stages
 from ragapp.answer.citations import Cited, cite
 from ragapp.answer.grounding import Judgement, judge, stands
+from ragapp.answer.history import confirmed
 from ragapp.answer.prompt import Budget, Prompt, PromptWriter
 from ragapp.answer.quotes import quotes
 from ragapp.embed.remembered import RememberedVectors
 from ragapp.embed.sparse import Bm25
 from ragapp.retrieve.hybrid import Retrieval, Retrieved
 from ragapp.settings import Settings
-from ragapp.types import Passage, Principal, Usage
+from ragapp.types import Passage, Principal, Turn, Usage
 
 
 def build_stages(
-    settings: Settings, *, retrieval: Retrieval, chat: BaseChatModel, bm25: Bm25, prompts: Path, secret: bytes
+    settings: Settings,
+    *,
+    retrieval: Retrieval,
+    chat: BaseChatModel,
+    context_tokens: int,
+    bm25: Bm25,
+    prompts: Path,
+    secret: bytes,
 ) -> Stages:
-    """Stages over one retrieval and one chat model. `prompts` holds answer.md and condense.md."""
+    """Stages over one retrieval and one chat model, whose prompt and answer have room in `context_tokens` together.
+    `prompts` holds answer.md and condense.md."""
     writer = PromptWriter((prompts / "answer.md").read_text(encoding="utf-8").strip(), secret)
     rewrite = (prompts / "condense.md").read_text(encoding="utf-8").strip()
     budget = Budget(
-        settings.chat.context_tokens,
+        context_tokens,
         settings.chat.max_answer_tokens,
         settings.retrieve.passage_tokens,
         chat.get_num_tokens,
@@ -39,11 +49,16 @@ def build_stages(
 
     embed = RememberedVectors(retrieval.dense.encode)
 
+    def usable_history(asked: Asked) -> tuple[Turn, ...]:
+        return confirmed(asked.history, asked.principal, retrieval.catalog) if asked.history else ()
+
     async def condensed(asked: Asked) -> str:
         writer.room(asked.question, budget)  # a question that can't be answered needn't be searched for
+        history = await asyncio.to_thread(usable_history, asked)
         if settings.answer.condense == "model":
-            return await condense.with_model(asked.question, asked.history, chat, rewrite)
-        return condense.with_words(asked.question, asked.history)
+            salt = cache_salt(asked.principal)
+            return await condense.with_model(asked.question, history, chat, rewrite, salt)
+        return condense.with_words(asked.question, history)
 
     def retrieve(query: str, asked: Asked) -> Retrieved:
         return retrieval.search(query, asked.principal, asked.narrowed)
@@ -52,14 +67,17 @@ def build_stages(
         return judge(query, retrieved.passages, retrieved.candidates, bm25.stems, embed, settings.answer)
 
     def pack(asked: Asked, passages: Sequence[Passage], judgement: Judgement) -> Prompt:
-        prompt = writer.pack(asked.question, asked.history, passages, budget)
+        likeliest = [statement.text for statement in judgement.statements]
+        prompt = writer.pack(asked.question, usable_history(asked), passages, budget, likeliest)
         if settings.answer.wording == "free":
             return prompt
         return replace(prompt, choices=quotes(judgement.statements, passages, prompt.passages, bm25.stems))
 
     async def generate(prompt: Prompt, asked: Asked) -> AsyncIterator[Piece]:
         limits: dict[str, Any] = {"max_tokens": settings.chat.max_answer_tokens}
-        if prompt.choices:
+        if settings.answer.wording == "quote":
+            if not prompt.choices:
+                return  # there is nothing to quote, and the model has no words of its own
             limits["choice"] = prompt.choices
         async for chunk in chat.astream(list(prompt.messages), cache_salt=cache_salt(asked.principal), **limits):
             yield Piece(str(chunk.text), _usage(chunk))

@@ -8,17 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragapp.app import RagApp, Say
+from ragapp.errors import Unreadable
 from ragapp.network import attempts, refuse_outgoing
 from ragapp.settings import IndexSettings, Settings
 
-_DOCUMENT = """# Office rules
+_DOCUMENTS = {
+    "office-rules.md": """# Office rules
 
 Effective date: 1 March 2025
 
 ## Opening hours
 
 The office opens at 7:30 and closes at 18:45 on working days. The caretaker is Ida Nowak.
-"""
+""",
+    # unstructured reads it, which looks for models and for who uses it where it is let
+    "visitors.html": """<html><body><h1>Visitors</h1>
+<p>Visitors sign in at the desk. They are met by their host and never walk through the works alone.</p>
+<table><tr><th>Place</th><th>Badge</th></tr><tr><td>Offices</td><td>green</td></tr></table></body></html>
+""",
+}
 _QUESTION = "When does the office open?"
 
 
@@ -36,13 +44,16 @@ def prove_offline(settings: Settings, say: Say) -> OfflineProof:
     """Run the main job in a folder of its own with the settings' models. Sockets stay refused in this process."""
     with tempfile.TemporaryDirectory(prefix="ragapp-offline-") as folder:
         report = Path(folder) / "refused"
-        document = Path(folder) / "documents" / "office-rules.md"
-        document.parent.mkdir()
-        document.write_text(_DOCUMENT, encoding="utf-8")
+        documents = Path(folder) / "documents"
+        documents.mkdir()
+        for name, text in _DOCUMENTS.items():
+            (documents / name).write_text(text, encoding="utf-8")
         refuse_outgoing(report)
         own = in_a_folder_of_its_own(settings, Path(folder) / "data")
         with RagApp(own, say=say, models_dir=settings.data / "models") as app:
-            app.ingest(document.parent)
+            failed = app.ingest(documents).failed
+            if failed:
+                raise Unreadable(f"The proof's own {failed[0].source} could not be read: {failed[0].reason}.")
             answer = app.ask(_QUESTION)
         return OfflineProof(answer.status == "answered", answer.text, tuple(attempts(report)))
 

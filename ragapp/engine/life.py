@@ -8,6 +8,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ _CLOSE_S = 10.0
 _ABORT_S = 2.0
 _SHUTDOWN_S = 5.0
 """How long vLLM's processes may take to end by themselves; they hold nothing that killing them would lose."""
+CLOSED = "The engine was closed while it was answering; make a new one to ask again."
 _OUTPUT_BYTES = 20_000
 """How much of the processes' last output is searched for the reason of a failure."""
 
@@ -46,12 +48,22 @@ class Life:
         self._tether = Tether(self._log.fileno())
         self._gave_up = False
         self._ended = False
+        self._turn = threading.Lock()
+        """A request comes either before the end, and is told of it, or after it, and is refused."""
         self._process = os.getpid()
         self.requests: set[asyncio.Task[None]] = set()
         """The requests under way; touched on the engine's loop only."""
         self._thread = threading.Thread(target=self._run, name="ragapp-engine", daemon=True)
         self._thread.start()
         atexit.register(self.end)
+
+    def submit(self, request: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run a request on the engine's loop, once `started` is done. Raises EngineError where the end came first."""
+        with self._turn:
+            if not self._ended:
+                return asyncio.run_coroutine_threadsafe(request, self.started.result().loop)
+        request.close()
+        raise EngineError(CLOSED)
 
     def is_running(self) -> bool:
         return self.started.done() and self.fault() is None
@@ -74,7 +86,8 @@ class Life:
         if os.getpid() != self._process:
             return  # a fork of that process has no part in its engine
         atexit.unregister(self.end)
-        self._ended = True
+        with self._turn:
+            self._ended = True
         if self.started.done() and not self.started.exception():
             started = self.started.result()
             started.loop.call_soon_threadsafe(started.over.set)

@@ -56,6 +56,7 @@ class Tether:
             return early
         if early:
             early.give_up()
+            self.pids.remove(early.pid)
         return _spawn(self, (), fds, dict(os.environ))
 
     def started(self, pid: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ragapp.engine import launch
-from ragapp.engine.life import Life, Started
+from ragapp.engine.life import CLOSED, Life, Started
 from ragapp.engine.mailbox import AsyncMailbox, Mailbox
 from ragapp.engine.sampling import Delta, Sampling, engine_input, sampling_params
 from ragapp.engine.tokens import Tokenizer
@@ -100,9 +100,7 @@ class VllmEngine:
         life = self._living()
         started = await asyncio.shield(asyncio.wrap_future(life.started))
         box: AsyncMailbox[Delta] = AsyncMailbox()
-        work = asyncio.run_coroutine_threadsafe(
-            self._generate(life, started, tokens, sampling, cache_salt, box), started.loop
-        )
+        work = life.submit(self._generate(life, started, tokens, sampling, cache_salt, box))
         try:
             async for delta in box:
                 yield delta
@@ -117,9 +115,7 @@ class VllmEngine:
         life = self._living()
         started = life.started.result()
         box: Mailbox[Delta] = Mailbox()
-        work = asyncio.run_coroutine_threadsafe(
-            self._generate(life, started, tokens, sampling, cache_salt, box), started.loop
-        )
+        work = life.submit(self._generate(life, started, tokens, sampling, cache_salt, box))
         try:
             yield from box
         finally:
@@ -220,7 +216,7 @@ class VllmEngine:
                 )
             )
         except asyncio.CancelledError:
-            box.fail(EngineError("The engine was closed while it was answering; make a new one to ask again."))
+            box.fail(EngineError(CLOSED))
             raise
         except Exception as error:  # noqa: BLE001 - whatever vLLM raises is the asker's to hear, in one sentence
             box.fail(life.fault() or EngineError(f"The engine refused the request ({' '.join(str(error).split())})."))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ragapp.access import Scope, scope
+from ragapp.answer.history import usable
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
 from ragapp.serve.answers import Asking
 from ragapp.serve.callers import Caller
@@ -13,7 +14,7 @@ from ragapp.serve.house import House
 from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.serve.problems import not_found
 from ragapp.serve.turns import turn_from_json
-from ragapp.serve.withheld import documents_of, usable
+from ragapp.serve.withheld import documents_of
 from ragapp.types import Principal, Turn
 
 _TITLE = 80

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ragapp.answer.history import WITHHELD
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import AnswerRow
-from ragapp.types import Principal, Turn
+from ragapp.types import Principal
 
-WITHHELD = "This answer rested on documents that were removed, or that you may not see any more."
 _EMPTY: dict[str, Any] = {"answer": WITHHELD, "sentences": [], "citations": [], "withheld": True}
 
 
@@ -31,10 +31,3 @@ def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str
     near = zip(fields["nearest"], row.record.get("nearest_ids", []), strict=True)
     fields["nearest"] = [each for each, document in near if document in visible]
     return fields if rests_on <= visible else fields | _EMPTY
-
-
-def usable(turn: Turn, principal: Principal, catalog: Catalog, rests_on: set[str]) -> Turn:
-    """A turn for the history of a follow-up: without passages, prompt and answer where rights to them were lost."""
-    if rests_on <= catalog.visible(rests_on, principal):
-        return turn
-    return Turn(turn.question, WITHHELD)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ingest.fence import Fence, FenceLimits
+from ragapp.network import REPORT_VARIABLE, attempts
 
 PROGRAM = """
 import socket, sys
@@ -58,3 +62,10 @@ def test_a_child_of_the_engine_refuses_as_well(tmp_path: Path) -> None:
     )
     assert "ConnectionRefusedError" in ran.stderr
     assert "x.example" in (tmp_path / "report").read_text()
+
+
+def test_a_reader_behind_the_fence_refuses_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(REPORT_VARIABLE, str(tmp_path / "report"))
+    with Fence(FenceLimits()) as fence, pytest.raises(ConnectionRefusedError):
+        fence.call(socket.getaddrinfo, "reader.example", 443)
+    assert "reader.example" in attempts(tmp_path / "report")[0]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ragapp.answer.prompt import Budget, PromptWriter
 from ragapp.errors import QuestionTooLong
@@ -49,12 +51,48 @@ def test_the_worst_passages_are_dropped_never_the_question(passage: Make) -> Non
     assert [p.document_id for p in prompt.passages] == ["d0", "d1"]
 
 
-def test_a_single_passage_too_long_is_cut_between_words(passage: Make) -> None:
+def test_of_a_single_passage_too_long_whole_sentences_are_kept_as_many_as_fit(passage: Make) -> None:
     found = [passage("alpha beta gamma delta. " * 100)]
     kept = WRITER.pack("What?", (), found, budget(passages=60)).passages[0]
     assert found[0].text.startswith(kept.text)
     assert kept.end == kept.start + len(kept.text)
-    assert 0 < len(kept.text.split()) <= 60
+    assert kept.text.endswith("delta.")
+    assert 50 < len(kept.text.split()) <= 60
+
+
+def test_the_cut_is_made_around_the_likeliest_statement(passage: Make) -> None:
+    answer = "The limit is 120 EUR."
+    filler = [f"Paragraph {number} is about something else." for number in range(100)]
+    text = " ".join([*filler[:80], answer, *filler[80:]])
+    whole = passage(text, pages=(3, 4, 5), page_starts=(100, 100 + text.index(filler[40]), 100 + text.index(answer)))
+    kept = WRITER.pack("What?", (), [whole], budget(passages=60), ["It is elsewhere.", answer]).passages[0]
+    assert answer in kept.text
+    assert kept.text == text[kept.start - 100 : kept.end - 100]
+    assert filler[79] in kept.text and filler[80] in kept.text
+    assert (kept.pages, kept.page_at(100 + text.index(answer))) == ((4, 5), 5)
+
+
+@given(
+    st.lists(st.text("ab .\n", min_size=1, max_size=40), min_size=1, max_size=30),
+    st.integers(15, 80),
+    st.integers(0, 29),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_cut_is_a_span_of_the_passage_and_fits(
+    passage: Make, lines: list[str], room: int, likely: int
+) -> None:
+    whole = passage(". ".join(lines))
+    plenty = budget(passages=room)
+    for kept in WRITER.pack("What?", (), [whole], plenty, [lines[likely % len(lines)]]).passages:
+        assert kept.text == whole.text[kept.start - whole.start : kept.end - whole.start]
+        assert plenty.count(WRITER.fenced(1, kept)) <= room
+
+
+def test_a_sentence_that_is_too_long_alone_is_cut_between_words(passage: Make) -> None:
+    found = [passage("word " * 500)]
+    kept = WRITER.pack("What?", (), found, budget(passages=60)).passages[0]
+    assert kept.text and set(kept.text.split()) == {"word"}
+    assert len(kept.text.split()) <= 60
 
 
 def test_a_follow_up_starts_with_the_whole_earlier_prompt(passage: Make) -> None:

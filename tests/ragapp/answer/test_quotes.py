@@ -37,6 +37,14 @@ def test_a_statement_that_found_no_room_in_the_prompt_is_not_offered(passage: Ma
     assert quotes(statements[:1], passages, passages[:1], stems) == ()
 
 
+def test_where_the_best_found_no_room_the_likeliest_that_did_is_offered_however_far_behind(
+    passage: Make, stems: Stems
+) -> None:
+    passages = [passage("Taxis need a receipt.", "a"), passage("Every cab wants a bill.", "b")]
+    statements = [said("Every cab wants a bill.", 1), said("Taxis need a receipt.", 0, cosine=0.1)]
+    assert quotes(statements, passages, passages[:1], stems) == ("Taxis need a receipt. [1]",)
+
+
 def test_of_two_dated_versions_the_newer_comes_first_and_both_dates_are_said(passage: Make, stems: Stems) -> None:
     rule = "Hotels in London cost up to {} EUR a night."
     old = passage(rule.format(150), "old", dated=datetime(2023, 1, 1, tzinfo=UTC))
