@@ -8,6 +8,7 @@ stands and the nearest right key.
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -400,19 +401,27 @@ def _suggest(wrong: str, right: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(right)}"
 
 
+def _place(key: str, arguments: dict[str, Any]) -> str:
+    """Where a key's value comes from, or nothing where it is the default."""
+    if key in _flat(arguments):
+        return "given as an argument"
+    if os.environ.get(variable := ENV_PREFIX + key.replace(".", "__").upper()):
+        return f"in the variable {variable}"
+    path = profile_path(arguments.get("profile"))
+    return f"in {path}" if key in _flat(_read_profile(path)) else ""
+
+
 def _sentence(error: ValidationError, arguments: dict[str, Any]) -> str:
     """The first fault of a ValidationError as one sentence with key, place and remedy."""
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
-    if not key:
-        return str(fault["ctx"]["error"]) + "." if "ctx" in fault else fault["msg"] + "."
-    path = profile_path(arguments.get("profile"))
-    if key in _flat(arguments):
-        place = "given as an argument"
-    elif os.environ.get(variable := ENV_PREFIX + key.replace(".", "__").upper()):
-        place = f"in the variable {variable}"
-    else:
-        place = f"in {path}"
+    if not key:  # values that can't live together
+        said = str(fault["ctx"]["error"]) if "ctx" in fault else str(fault["msg"])
+        named = [known for known in all_keys() if re.search(rf"\b{re.escape(known)}\b", said)]
+        places = {known: place for known in named if (place := _place(known, arguments))}
+        where = "; ".join(f"{known} is {place}" for known, place in places.items())
+        return f"{said} ({where})." if where else f"{said}."
+    place = _place(key, arguments) or f"in {profile_path(arguments.get('profile'))}"
     if fault["type"] == "extra_forbidden":
         return f"The key {key} {place} names no setting; {_suggest(key, all_keys())}."
     return f"The value {fault['input']!r} of {key} {place} can't be used: {fault['msg']}."

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -124,18 +124,29 @@ class AnswerChain(Runnable[Any, Answer]):
     def stream(  # type: ignore[override]  # events, not answers: a reader of a stream wants each step as it comes
         self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
     ) -> Iterator[Event]:
-        yield from self._loop.iterate(lambda: self._events(self._asked(input), tokens))
+        yield from self._loop.iterate(lambda: self.astream(input, config, tokens=tokens))
 
     async def astream(  # type: ignore[override]
         self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
     ) -> AsyncGenerator[Event]:
-        async with aclosing(self._events(self._asked(input), tokens)) as events:
+        async def question() -> AsyncIterator[Asked]:
+            yield self._asked(input)
+
+        async def answered(questions: AsyncIterator[Asked]) -> AsyncIterator[Any]:
+            async for asked in questions:
+                async with aclosing(self._events(asked, tokens)) as events:
+                    async for event in events:
+                        yield event
+
+        # LangChain's own way, so that callbacks, tags and tracing reach the chat model as they do with invoke
+        steps = cast("AsyncGenerator[Event]", self._atransform_stream_with_config(question(), answered, config))
+        async with aclosing(steps) as events:
             async for event in events:
                 yield event
 
     def _asked(self, input: Any) -> Asked:
         question, history = (input["question"], input.get("history", ())) if isinstance(input, Mapping) else (input, ())
-        return Asked(_clean(question), self.principal, tuple(_turn(turn) for turn in history or ()), self._narrowed)
+        return Asked(_clean(question), self.principal, _turns(history), self._narrowed)
 
     async def _answer(self, asked: Asked) -> Answer:
         async with aclosing(self._events(asked, tokens=False)) as events:
@@ -279,17 +290,21 @@ def _clean(question: Any) -> str:
     return kept
 
 
+def _turns(history: Any) -> tuple[Turn, ...]:
+    try:
+        return tuple(_turn(said) for said in history or ())
+    except (KeyError, TypeError, ValueError):
+        raise BadQuestion(
+            "The history must hold earlier answers, or pairs of question and answer; leave out what is neither."
+        ) from None
+
+
 def _turn(said: Any) -> Turn:
     if isinstance(said, Turn):
         return said
     if isinstance(said, Answer):
         return said.turn
-    try:
-        question, answer = (said["question"], said["answer"]) if isinstance(said, Mapping) else said
-    except (KeyError, TypeError, ValueError):
-        raise BadQuestion(
-            "The history must hold earlier answers, or pairs of question and answer; leave out what is neither."
-        ) from None
+    question, answer = (said["question"], said["answer"]) if isinstance(said, Mapping) else said
     return Turn(str(question), str(answer))
 
 

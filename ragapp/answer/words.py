@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 Stems = Callable[[str], frozenset[int]]
 """The stems of a text without stop words, as the BM25 branch hashes them."""
@@ -29,14 +28,6 @@ _GERMAN = frozenset(
 """Words that give German away, where every noun has a capital."""
 _ARTICLES = {"one", "ein", "eine", "einen", "einem", "einer", "null"}
 """Words that are more often an article or an idiom than a count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The parts of a text that must not be invented."""
-
-    numbers: frozenset[str]
-    names: frozenset[str]
 
 
 def numbers(text: str, *, spelled: bool = False) -> frozenset[str]:

@@ -12,6 +12,8 @@ from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, open_app,
 from ragapp.errors import BadQuestion
 
 if TYPE_CHECKING:
+    from ragapp import RagApp
+    from ragapp.access import Scope
     from ragapp.types import Passage
 
 
@@ -36,9 +38,7 @@ def search(
     narrowed = within(collection)
     with open_app(profile, data, quiet) as app:
         if questions is not None:
-            for row in read_questions(questions):
-                found = app.search(row["question"], limit=limit, narrowed=narrowed)
-                out_json({"id": row["id"], "passages": [as_json(p) for p in found]}, indent=None)
+            _search_file(app, questions, limit, narrowed)
             return
         found = app.search(query or "", limit=limit, narrowed=narrowed)
     if json:
@@ -48,6 +48,21 @@ def search(
     else:
         for number, passage in enumerate(found, 1):
             _print(number, passage)
+
+
+def _search_file(app: RagApp, questions: Path, limit: int | None, narrowed: Scope | None) -> None:
+    """A JSON line for each question; an empty one has its reason there, and the others are searched for."""
+    asked = refused = 0
+    for row in read_questions(questions):
+        asked += 1
+        if row["question"].strip():
+            found = app.search(row["question"], limit=limit, narrowed=narrowed)
+            out_json({"id": row["id"], "passages": [as_json(passage) for passage in found]}, indent=None)
+        else:
+            refused += 1
+            out_json({"id": row["id"], "passages": [], "error": "The question is empty; ask something."}, indent=None)
+    if refused:
+        raise typer.Exit(2 if refused == asked else 1)
 
 
 def as_json(passage: Passage) -> dict[str, Any]:

@@ -40,10 +40,10 @@ class Check:
 def run_checks(settings: Settings) -> Iterator[Check]:
     """Every check in turn; opens neither engine nor index, so it can run beside a working process."""
     yield from _packages()
-    yield _weights("chat model", settings, settings.chat.model, "chat")
-    yield _weights("embedder", settings, settings.embedder.model, "embedder")
+    yield weights("chat model", settings, settings.chat.model, "chat")
+    yield weights("embedder", settings, settings.embedder.model, "embedder")
     yield _catalog(settings)
-    yield _index(settings)
+    yield index(settings)
     yield _disk(settings)
     yield _memory()
     yield processor(settings)
@@ -67,21 +67,21 @@ def _version(name: str) -> str:
         return ""
 
 
-def _weights(name: str, settings: Settings, model: str, role: Role) -> Check:
+def weights(name: str, settings: Settings, model: str, role: Role) -> Check:
+    """Whether a model is here whole, or what its first use would take."""
     from ragapp.models.registry import card
-    from ragapp.models.weights import resolve
+    from ragapp.models.weights import foretold, resolve
 
     def look() -> str:
         known = card(model)
         licence = f", licence {known.licence}" if known else ", licence not known to ragapp"
+        part = settings.chat if role == "chat" else settings.embedder
+        models, accepted = settings.data / "models", settings.accepted_licences
         if not settings.offline and "/" in model and not Path(model).expanduser().is_dir():
-            return f"{model}{licence}; downloaded at its first use"
+            state = foretold(model, role=role, models_dir=models, accepted_licences=accepted, revision=part.revision)
+            return f"{model}{licence}, {state}"
         folder = resolve(
-            model,
-            role=role,
-            models_dir=settings.data / "models",
-            offline=True,
-            accepted_licences=settings.accepted_licences,
+            model, role=role, models_dir=models, offline=True, accepted_licences=accepted, revision=part.revision
         )
         return f"{model}{licence}, in {folder}"
 
@@ -104,10 +104,15 @@ def _catalog(settings: Settings) -> Check:
     return _checked("catalog", look)
 
 
-def _index(settings: Settings) -> Check:
-    from ragapp.index.open import describe
+def index(settings: Settings) -> Check:
+    """Where chunks are kept, and whether a server answers; opens no shard, so that it can run beside a process."""
+    from ragapp.index.open import describe, reach
 
-    return _checked("index", lambda: describe(settings))
+    def look() -> str:
+        reach(settings)
+        return describe(settings)
+
+    return _checked("index", look)
 
 
 def _checked(name: str, look: Callable[[], str]) -> Check:

@@ -25,6 +25,8 @@ _SAMPLE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell two models apart without reading gigabytes."""
 
 
+_WORKING_GIB = 0.4
+"""What the libraries and a batch take beside the weights on a CPU, measured with MiniLM."""
 _TELLING = {"config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json"}
 """Files that change vectors, beside the weights."""
 
@@ -174,6 +176,8 @@ class DenseEmbedder(Embeddings):
         device, dtype = self._settings.device, self._settings.dtype
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu":
+            self._check_memory(cpu_dtype(dtype))
         try:
             model = SentenceTransformer(
                 str(self.folder),
@@ -186,6 +190,22 @@ class DenseEmbedder(Embeddings):
             raise ModelError(f"The embedder {self.name} in {self.folder} can't be loaded: {reason}.") from error
         model.max_seq_length = self.max_tokens
         return model
+
+    def _check_memory(self, dtype: str) -> None:
+        """Refuse to load on a CPU what can't fit."""
+        import psutil
+
+        config = self._read("config.json") or {}
+        stored_short = (config.get("dtype") or config.get("torch_dtype")) in ("bfloat16", "float16")
+        widened = 2.0 if stored_short and dtype == "float32" else 1.0
+        weights = sum(path.stat().st_size for path in self.folder.rglob("*.safetensors"))
+        needed = weights * widened / 2**30 + _WORKING_GIB
+        free = psutil.virtual_memory().available / 2**30
+        if free < needed:
+            raise ModelError(
+                f"The embedder {self.name} needs {needed:.1f} GiB of memory, and {free:.1f} GiB are free; close other "
+                "programs or choose a smaller model."
+            )
 
     def _read(self, name: str) -> Any:
         try:

@@ -26,6 +26,14 @@ def server_url(settings: Settings, environment: Mapping[str, str] = os.environ) 
     return settings.index.url or environment.get("QDRANT_URL") or None
 
 
+def reach(settings: Settings) -> None:
+    """Ask the Qdrant server, where one is named, whether it is there. Raises IndexUnavailable."""
+    if url := server_url(settings):
+        from ragapp.index.server import reach_server
+
+        reach_server(url, _api_key(settings))
+
+
 def describe(settings: Settings) -> str:
     """Where the index is, in words; opens nothing."""
     if url := server_url(settings):

@@ -31,6 +31,8 @@ from ragapp.index.schema import (
 _BATCH = 128
 """Points in one request: a point of 1,024 dimensions is about 30 kB of JSON, and a server refuses above 32 MB."""
 _TIMEOUT_S = 60
+_ANSWERS_S = 5
+"""How long a server that is only asked whether it is there may take."""
 
 T = TypeVar("T")
 
@@ -41,6 +43,16 @@ def open_server(url: str, api_key: str | None, fingerprint: str, dimensions: int
         # the check only warns, and to stderr; a server that is too old refuses the first request in words
         client = QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False)
     return ServerIndex(client, index_name(fingerprint), dimensions)
+
+
+def reach_server(url: str, api_key: str | None) -> None:
+    """Ask a server for its collections, once and with little patience. Raises IndexUnavailable."""
+    with _in_words(url):
+        client = QdrantClient(url=url, api_key=api_key, timeout=_ANSWERS_S, check_compatibility=False)
+        try:
+            client.get_collections()
+        finally:
+            client.close()
 
 
 class ServerIndex:

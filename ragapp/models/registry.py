@@ -33,8 +33,6 @@ class ModelCard:
     licence_url: str | None = None
     restricted: bool = False
     """Whether the licence restricts what one may do with the model."""
-    memory_gib: float | None = None
-    """GiB of memory that it takes when loaded by the laptop profile; None where no profile says how it is loaded."""
     folder: str | None = None
     """For a package: the folder of its files, below where Python packages lie."""
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -22,6 +22,7 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
 _CONVERSION_GIB = 1.3
 """Memory that converting the packaged chat model takes at its peak, measured (0.9 GiB) with a margin."""
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 Say = Callable[[str], None]
 
 
@@ -155,18 +156,16 @@ def _from_hub(
     revision: str | None,
     say: Say,
 ) -> Path:
-    wanted = revision or (known.revision if known else None) or hub.pinned(models_dir, model)
-    if wanted:
-        target = hub.folder(models_dir, model, wanted)
-        if seal.whole(target):
-            _check_hub_licence(model, seal.read(target).get("licence", ""), accepted)
-            return target
+    asked = revision or (known.revision if known else None)
+    wanted = _commit(model, asked, models_dir)
+    if target := _downloaded(model, wanted, models_dir, accepted):
+        return target
     if offline:
         raise ModelError(
             f"{model} is not on this machine and offline is true, so it can't be downloaded; run once with offline: "
             "false, name a folder that holds it, or use a package: model."
         )
-    offer = hub.look_up(model, wanted)
+    offer = hub.look_up(model, wanted or asked)
     _check_hub_licence(model, offer.licence, accepted)
     target = hub.folder(models_dir, model, offer.commit)
     with _writing(target, model), seal.locked(target, say):
@@ -175,8 +174,45 @@ def _from_hub(
             _leave_room(target.parent, missing, model)
             hub.download(model, offer, target, say)
         if not wanted:
-            hub.pin(models_dir, model, offer.commit)
+            hub.pin(models_dir, _pinned_as(model, asked), offer.commit)
     return target
+
+
+def _commit(model: str, asked: str | None, models_dir: Path) -> str | None:
+    """The commit that is meant: the one asked for, or what a branch, a tag or the newest stood for at the first use."""
+    return asked if asked and _COMMIT.fullmatch(asked) else hub.pinned(models_dir, _pinned_as(model, asked))
+
+
+def _pinned_as(model: str, asked: str | None) -> str:
+    return f"{model}@{asked}" if asked else model
+
+
+def _downloaded(model: str, commit: str | None, models_dir: Path, accepted: Collection[str]) -> Path | None:
+    if not commit or not seal.whole(target := hub.folder(models_dir, model, commit)):
+        return None
+    _check_hub_licence(model, seal.read(target).get("licence", ""), accepted)
+    return target
+
+
+def foretold(
+    model: str, *, role: Role, models_dir: Path, accepted_licences: Collection[str], revision: str | None = None
+) -> str:
+    """What a hub's model still takes before its first use, in words; asks the hub, and downloads nothing.
+
+    Raises ModelError where `resolve` would refuse it, or where the hub doesn't answer.
+    """
+    known = card(model)
+    if known:
+        _agree_on_role(known, role)
+        _agree_on_licence(model, known.licence, known.restricted, accepted_licences, known.licence_url)
+    asked = revision or (known.revision if known else None)
+    wanted = _commit(model, asked, models_dir)
+    if target := _downloaded(model, wanted, models_dir, accepted_licences):
+        return f"in {target}"
+    offer = hub.look_up(model, wanted or asked)
+    _check_hub_licence(model, offer.licence, accepted_licences)
+    missing = max(0.0, offer.size_gib - seal.gib(hub.folder(models_dir, model, offer.commit)))
+    return f"{missing:.2f} GiB of {offer.size_gib:.2f} to download at its first use"
 
 
 def _check_hub_licence(model: str, licence: str, accepted: Collection[str]) -> None:

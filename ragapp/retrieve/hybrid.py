@@ -48,19 +48,23 @@ class Retrieval:
     def search(
         self, query: str, principal: Principal, narrowed: Scope | None = None, limit: int | None = None
     ) -> Retrieved:
-        """Passages that `principal` may see, best first, at most `limit`.
+        """Passages that `principal` may see, best first: `limit` of them where there are so many, and without it those
+        that the settings' number of chunks makes.
 
         `narrowed` may only narrow by collection, source, time or file type; its groups are never taken.
         """
         visible = within(principal, narrowed)
         # whoever asks for more passages than that must not get fewer than there are
-        each = max(self.settings.candidates, limit or 0)
-        hits = self.index.hybrid(self.dense.encode_query(query), self.bm25.encode_query(query), visible, each)
-        candidates = [passage(hit) for hit in self._confirmed(fuse(hits, each), principal)]
-        chosen = without_near_duplicates(candidates)[: limit or self.settings.limit]
+        many = max(self.settings.candidates, limit or 0)
+        hits = self.index.hybrid(self.dense.encode_query(query), self.bm25.encode_query(query), visible, many)
+        candidates = [passage(hit) for hit in self._confirmed(fuse(hits, many), principal)]
+        unique = without_near_duplicates(candidates)
+        # neighbours become one passage, so that a number of passages may take more chunks
+        chosen = unique if limit else unique[: self.settings.limit]
         sizes = self.dense.count_tokens([found.text for found in chosen])
         fitting = windows(chosen, sizes, self.settings.passage_tokens)
-        return Retrieved(query, tuple(found for window in fitting for found in joined(window)), tuple(candidates))
+        found = [each for window in fitting for each in joined(window)]
+        return Retrieved(query, tuple(found[: limit or len(found)]), tuple(candidates))
 
     def _confirmed(self, hits: list[FusedHit], principal: Principal) -> list[FusedHit]:
         """Only hits whose document is live at that revision and visible, by one look into the catalog."""

@@ -81,6 +81,17 @@ def test_values_that_can_not_live_together_are_refused_with_both() -> None:
         Settings(chat={"max_answer_tokens": 900, "context_tokens": 1024})
 
 
+def test_the_places_of_values_that_can_not_live_together_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = profile(tmp_path, "chat: {max_answer_tokens: 900}")
+    monkeypatch.setenv("RAGAPP_CHAT__CONTEXT_TOKENS", "1024")
+    with pytest.raises(SettingsError) as refused:
+        Settings(profile=mine)
+    assert f"chat.max_answer_tokens is in {mine}" in str(refused.value)
+    assert "chat.context_tokens is in the variable RAGAPP_CHAT__CONTEXT_TOKENS" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -87,9 +86,6 @@ def test_profiles_load(run: Run) -> None:
     assert "default laptop" in lines
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("ragapp.catalog.catalog") is None, reason="the catalog has not been written yet"
-)
 def test_a_new_data_folder_gets_its_catalog(run: Run) -> None:
     program = (
         "from ragapp import Settings\n"

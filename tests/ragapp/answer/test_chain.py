@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.runnables import RunnableConfig
 
 from ragapp.answer.bridge import LoopThread
 from ragapp.answer.chain import NOT_FOUND, AnswerChain, Asked, Piece, Stages
@@ -72,6 +75,31 @@ def test_each_sentence_comes_once(spoken: Spoken) -> None:
     assert events[-1].answer.text == "The office opens at 7:30. [1] The caretaker is Ida Nowak. [2]"
 
 
+class Heard(AsyncCallbackHandler):
+    """What a developer's callback is told of."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def on_chain_start(self, *given: Any, tags: list[str] | None = None, **more: Any) -> None:
+        self.told.append(f"start {','.join(tags or ())}")
+
+    async def on_chain_end(self, *given: Any, **more: Any) -> None:
+        self.told.append("end")
+
+
+async def test_callbacks_and_tags_reach_a_stream_as_they_reach_invoke(spoken: Spoken) -> None:
+    for heard in (invoked := Heard(), streamed := Heard(), streamed_here := Heard()):
+        config: RunnableConfig = {"callbacks": [heard], "tags": ["mine"]}
+        if heard is invoked:
+            await spoken.chain.ainvoke("When does it open?", config)
+        elif heard is streamed:
+            assert [event async for event in spoken.chain.astream("When does it open?", config)]
+        else:
+            assert await asyncio.to_thread(lambda given=config: list(spoken.chain.stream("When does it open?", given)))
+    assert invoked.told == streamed.told == streamed_here.told == ["start mine", "end"]
+
+
 @pytest.mark.parametrize("words", ["NOT_FOUND", "NOT_FOUND.", "[1] NOT_FOUND", "Not found", "The documents: NOT_FOUND"])
 def test_a_model_that_finds_no_answer_is_believed(spoken: Spoken, words: str) -> None:
     spoken.said[:] = [words]
@@ -106,8 +134,8 @@ def test_a_reader_who_leaves_has_freed_the_request_when_the_stream_is_closed(spo
     asyncio.run(leave())
 
 
-@pytest.mark.parametrize("history", [["only a text"], [{"question": "no answer"}], [7]])
-def test_a_history_that_is_none_is_refused_in_a_sentence(spoken: Spoken, history: list[object]) -> None:
+@pytest.mark.parametrize("history", [["only a text"], [{"question": "no answer"}], [7], 7])
+def test_a_history_that_is_none_is_refused_in_a_sentence(spoken: Spoken, history: object) -> None:
     with pytest.raises(BadQuestion, match="history"):
         spoken.chain.invoke({"question": "When does it open?", "history": history})
 

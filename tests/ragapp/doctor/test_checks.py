@@ -76,3 +76,17 @@ def test_the_proof_never_writes_into_a_server(tmp_path: Path, monkeypatch: pytes
     settings = Settings(data=tmp_path, index=IndexSettings(url="http://localhost:6334"))
     own = in_a_folder_of_its_own(settings, tmp_path / "own")
     assert (own.data, server_url(own)) == (tmp_path / "own", None)
+
+
+def test_a_server_that_does_not_answer_is_a_fault(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, index=IndexSettings(url="http://127.0.0.1:9"))
+    found = checks.index(settings)
+    assert found.state == "fault"
+    assert "http://127.0.0.1:9 can't be reached" in found.found
+
+
+def test_a_hub_s_model_that_would_be_refused_is_a_fault(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, offline=False)
+    found = checks.weights("chat model", settings, "google/gemma-3-4b-it", "chat")
+    assert found.state == "fault"
+    assert "add gemma to accepted_licences" in found.found

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +67,13 @@ def test_the_length_does_not_show_a_model_s_number_format(dtype: str) -> None:
     short = DenseEmbedder(packaged(), EmbedderSettings.model_validate({"dtype": dtype}), "minilm")
     vectors = short.encode(["The guarantee lasts three years.", "soup"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_too_little_memory_is_said_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = psutil.virtual_memory()._replace(available=200 << 20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: short)
+    with pytest.raises(ModelError, match=r"minilm needs 0\.5 GiB of memory, and 0\.2 GiB are free"):
+        DenseEmbedder(packaged(), EmbedderSettings(), "minilm").encode(["text"])
 
 
 def test_meaning_brings_texts_together(embedder: DenseEmbedder) -> None:

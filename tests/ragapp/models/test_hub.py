@@ -171,6 +171,28 @@ class TestDownloads:
         (folder / "model.safetensors").unlink()
         assert (_resolve(tmp_path) / "model.safetensors").is_file()
 
+    def test_a_branch_means_what_it_meant_at_its_first_use(self, tmp_path: Path) -> None:
+        folder = _resolve(tmp_path, revision="main")
+        assert COMMIT[:12] in folder.name
+        _Hub.asked.clear()
+        assert _resolve(tmp_path, revision="main", offline=True) == folder
+        assert _resolve(tmp_path, revision="main") == folder
+        assert _Hub.asked == []
+        assert hub.pinned(tmp_path, "firm/model") is None  # the newest was not asked for
+
+    def test_what_is_missing_is_foretold_without_a_download(self, tmp_path: Path) -> None:
+        def foretold(**changed: Any) -> str:
+            given: dict[str, Any] = {"role": "chat", "models_dir": tmp_path, "accepted_licences": ()}
+            return weights.foretold("firm/model", **(given | changed))
+
+        assert foretold().endswith("to download at its first use")
+        assert not list(tmp_path.glob("firm*"))
+        _Hub.licence = "llama3.1"
+        with pytest.raises(ModelError, match=r"add llama3\.1 to accepted_licences"):
+            foretold()
+        _Hub.licence = "apache-2.0"
+        assert foretold() and str(_resolve(tmp_path)) in foretold()
+
     def test_no_such_model(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="The hub has no model firm/nothing"):
             weights.resolve("firm/nothing", role="chat", models_dir=tmp_path, offline=False, accepted_licences=())

