@@ -25,7 +25,7 @@ _SAMPLE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell two models apart without reading gigabytes."""
 
 
-_WORKING_GIB = 0.4
+_WORKING_GIB = 0.6
 """What the libraries and a batch take beside the weights on a CPU, measured with MiniLM."""
 _TELLING = {"config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json"}
 """Files that change vectors, beside the weights."""

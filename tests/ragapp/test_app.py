@@ -183,3 +183,10 @@ def test_an_event_loop_does_not_wait_while_the_parts_are_built(tmp_path: Path) -
 
     with Slow(Settings(data=tmp_path)) as app:
         assert asyncio.run(beats_while_asking(app)) >= 5
+
+
+@pytest.mark.parametrize("query", ["warranty on pumps", "annual leave", "travel costs", "notice period", "price list"])
+def test_whoever_asks_for_so_many_passages_gets_them_although_neighbours_are_joined(app: RagApp, query: str) -> None:
+    found = app.search(query, limit=7)
+    assert len(found) == 7
+    assert len({(passage.document_id, passage.start) for passage in found}) == 7

@@ -354,6 +354,15 @@ class TestQuestions:
         assert [row["id"] for row in found] == [0, 1, 2, 3, 4]
         assert all("Ida Nowak" in row["passages"][0]["text"] for row in found)
 
+    def test_an_empty_question_is_its_own_row_s_error(self, run: Run, documents: Path, tmp_path: Path) -> None:
+        run("ingest", documents)
+        file = self.write(tmp_path, {"id": "a", "question": " "}, {"id": "b", "question": "caretaker"})
+        ran = run("search", "--questions", file)
+        empty, found = (json.loads(line) for line in ran.out.split("\n") if line)
+        assert ran.code == 1
+        assert (empty["passages"], empty["error"]) == ([], "The question is empty; ask something.")
+        assert found["id"] == "b" and found["passages"]
+
     def test_a_file_from_windows_is_read(self, run: Run, documents: Path, tmp_path: Path) -> None:
         run("ingest", documents)
         path = tmp_path / "windows.jsonl"

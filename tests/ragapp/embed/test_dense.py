@@ -72,7 +72,7 @@ def test_the_length_does_not_show_a_model_s_number_format(dtype: str) -> None:
 def test_too_little_memory_is_said_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     short = psutil.virtual_memory()._replace(available=200 << 20)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: short)
-    with pytest.raises(ModelError, match=r"minilm needs 0\.5 GiB of memory, and 0\.2 GiB are free"):
+    with pytest.raises(ModelError, match=r"minilm needs 0\.7 GiB of memory, and 0\.2 GiB are free"):
         DenseEmbedder(packaged(), EmbedderSettings(), "minilm").encode(["text"])
 
 
