@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from ragapp.backup.manifest import HEAD, MANIFEST, Head, read_head
 from ragapp.catalog.catalog import FILE_NAME, Catalog
 from ragapp.errors import CatalogError, StorageFull
+from ragapp.index.holes import end_with_holes, write_with_holes
 from ragapp.index.owner import Ownership
-from ragapp.index.sparse import end_sparse, write_sparse
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 64 << 20
@@ -138,8 +138,8 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, stage: Path, backup: Pa
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
         while block := source.read(_BLOCK):
             digest.update(block)
-            write_sparse(sink, block)
-        end_sparse(sink)
+            write_with_holes(sink, block)
+        end_with_holes(sink)
         sink.flush()
         os.fsync(sink.fileno())
     return digest.hexdigest()

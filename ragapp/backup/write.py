@@ -27,7 +27,7 @@ from ragapp.catalog.files import DocumentFiles
 from ragapp.catalog.scratch import scratch_folder
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.index.base import Index
-from ragapp.index.sparse import copy_sparse
+from ragapp.index.holes import copy_with_holes
 
 _SPARE_BYTES = 64 << 20
 """Disk that stays free beside a backup."""
@@ -79,7 +79,7 @@ def _gather(stage: Path, data: Path, catalog: Catalog, index: Index, files: Docu
             _refuse_a_full_disk(data, _size(folder))
         catalog.copy_to(stage / FILE_NAME)
         if folder:
-            shutil.copytree(folder, stage / "index" / folder.name, copy_function=copy_sparse)
+            shutil.copytree(folder, stage / "index" / folder.name, copy_function=copy_with_holes)
         documents, missing = _link(stage, data, files)
     if (data / "secret").exists():
         shutil.copy2(data / "secret", stage / "secret")

@@ -39,7 +39,7 @@ def ask(
     """
     if question is not None and not question.strip():
         raise BadQuestion("The question is empty; ask something.")
-    narrowed = within(collection)
+    narrowed = narrowing(collection)
     with open_app(profile, data, quiet) as app:
         if questions is not None:
             _answer_file(app, questions, narrowed)
@@ -66,7 +66,7 @@ def _answer_file(app: RagApp, questions: Path, narrowed: Scope | None) -> None:
         raise typer.Exit(2 if refused == asked else 1)
 
 
-def within(collections: list[str] | None) -> Scope | None:
+def narrowing(collections: list[str] | None) -> Scope | None:
     """The narrowing that a command's options ask for; the groups are the principal's and never taken from here."""
     from ragapp.access import LOCAL, scope
 

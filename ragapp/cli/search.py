@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.ask import place, read_questions, within
+from ragapp.cli.ask import narrowing, place, read_questions
 from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, open_app, out, out_json
 from ragapp.errors import BadQuestion
 
@@ -35,7 +35,7 @@ def search(
     """
     if questions is None and not (query or "").strip():
         raise BadQuestion("There is nothing to look for; give a query or --questions FILE.")
-    narrowed = within(collection)
+    narrowed = narrowing(collection)
     with open_app(profile, data, quiet) as app:
         if questions is not None:
             _search_file(app, questions, limit, narrowed)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ragapp.errors import IndexUnavailable
-from ragapp.index.sparse import copy_sparse
+from ragapp.index.holes import copy_with_holes
 
 _CHILD = """
 import ctypes, os, signal, sys
@@ -56,7 +56,7 @@ def build_beside(folder: Path, spare_bytes: int, give_way: GiveWay | None = None
     if shutil.disk_usage(folder).free < 2 * size + spare_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     try:
-        shutil.copytree(folder, draft, copy_function=copy_sparse)
+        shutil.copytree(folder, draft, copy_function=copy_with_holes)
         _run(draft, give_way)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

@@ -17,7 +17,7 @@ import uvicorn
 
 from ragapp import RagApp, Settings
 from ragapp.engine.vllm import VllmEngine
-from ragapp.index.sparse import copy_sparse
+from ragapp.index.holes import copy_with_holes
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
 from ragapp.serve.page_care import PageCare
@@ -146,7 +146,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, firm: 
 @pytest.fixture
 def office(tmp_path: Path, models_dir: Path, resting_engine: VllmEngine, furnished: Path) -> Iterator[Service]:
     """The firm's service without an engine, one's own to change: for everything but answers."""
-    shutil.copytree(furnished, tmp_path / "data", copy_function=copy_sparse)
+    shutil.copytree(furnished, tmp_path / "data", copy_function=copy_with_holes)
     with (
         RagApp(Settings(data=tmp_path / "data"), models_dir=models_dir, engine=resting_engine) as rag,
         running(rag, engine=False) as service,

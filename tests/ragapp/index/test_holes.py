@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragapp.index.sparse import copy_sparse
+from ragapp.index.holes import copy_with_holes
 
 
 def test_a_hole_is_not_written_out(tmp_path: Path) -> None:
     with (tmp_path / "page").open("wb") as page:
         page.write(b"start")
         page.truncate(32 << 20)
-    copy_sparse(tmp_path / "page", tmp_path / "copy")
+    copy_with_holes(tmp_path / "page", tmp_path / "copy")
     copied = (tmp_path / "copy").stat()
     assert copied.st_size == 32 << 20
     assert copied.st_blocks * 512 < 1 << 20
@@ -32,4 +32,4 @@ def test_whatever_a_file_holds_its_copy_holds(
     folder = tmp_path_factory.getbasetemp()
     source = folder / "sparse-source"
     source.write_bytes(b"".join((b"\0" if empty else b"x") * length for empty, length in runs))
-    assert Path(copy_sparse(source, folder / "sparse-copy")).read_bytes() == source.read_bytes()
+    assert Path(copy_with_holes(source, folder / "sparse-copy")).read_bytes() == source.read_bytes()

@@ -14,8 +14,8 @@ _BLOCK = 1 << 16
 _ZEROS = bytes(_BLOCK)
 
 
-def write_sparse(sink: IO[bytes], content: bytes) -> None:
-    """Write at the sink's place, leaving holes where a whole block is zero; end with `end_sparse`."""
+def write_with_holes(sink: IO[bytes], content: bytes) -> None:
+    """Write at the sink's place, leaving holes where a whole block is zero; end with `end_with_holes`."""
     for start in range(0, len(content), _BLOCK):
         block = content[start : start + _BLOCK]
         if block == _ZEROS:
@@ -24,16 +24,16 @@ def write_sparse(sink: IO[bytes], content: bytes) -> None:
             sink.write(block)
 
 
-def end_sparse(sink: IO[bytes]) -> None:
+def end_with_holes(sink: IO[bytes]) -> None:
     """Give the file its length, also where it ends in a hole."""
     sink.truncate(sink.tell())
 
 
-def copy_sparse(source: str | Path, target: str | Path) -> str:
-    """Copy one file and its times, for `shutil.copytree(..., copy_function=copy_sparse)`; raises OSError."""
+def copy_with_holes(source: str | Path, target: str | Path) -> str:
+    """Copy one file and its times, for `shutil.copytree(..., copy_function=copy_with_holes)`; raises OSError."""
     with Path(source).open("rb") as content, Path(target).open("wb") as sink:
         while block := content.read(_BLOCK):
-            write_sparse(sink, block)
-        end_sparse(sink)
+            write_with_holes(sink, block)
+        end_with_holes(sink)
     shutil.copystat(source, target)
     return str(target)
