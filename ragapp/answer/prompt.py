@@ -51,8 +51,8 @@ class Prompt:
     new_passages: tuple[Passage, ...]
     """Those that this question added."""
     user_message: str
-    choices: tuple[str, ...] = ()
-    """Where not empty, the only answers that the model may give."""
+    choices: tuple[str, ...] | None = None
+    """The only answers that the model may give; None where it words its own."""
 
 
 @dataclass(frozen=True, slots=True)

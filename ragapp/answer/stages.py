@@ -75,9 +75,9 @@ def build_stages(
 
     async def generate(prompt: Prompt, asked: Asked) -> AsyncIterator[Piece]:
         limits: dict[str, Any] = {"max_tokens": settings.chat.max_answer_tokens}
-        if settings.answer.wording == "quote":
+        if prompt.choices is not None:
             if not prompt.choices:
-                return  # there is nothing to quote, and the model has no words of its own
+                return  # there is nothing to quote, and the model may have no words of its own
             limits["choice"] = prompt.choices
         async for chunk in chat.astream(list(prompt.messages), cache_salt=cache_salt(asked.principal), **limits):
             yield Piece(str(chunk.text), _usage(chunk))
