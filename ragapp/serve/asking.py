@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ragapp.access import Scope, scope
-from ragapp.answer.history import usable
+from ragapp.answer import history
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
 from ragapp.serve.answers import Asking
 from ragapp.serve.callers import Caller
@@ -73,7 +73,7 @@ def history_of(house: House, principal: Principal, rows: Iterable[AnswerRow]) ->
     for row in rows:
         if kept := row.record.get("turn"):
             rests_on = documents_of(row.record["fields"], row.record["prompted"])
-            turns.append(usable(turn_from_json(kept), principal, house.catalog, rests_on))
+            turns.append(history.usable(turn_from_json(kept), principal, house.catalog, rests_on))
     return tuple(turns)
 
 

@@ -21,6 +21,7 @@ from hypothesis.errors import FlakyFailure
 from reportlab.pdfgen.canvas import Canvas
 
 from ragapp import RagApp, Settings
+from ragapp.answer import history
 from ragapp.answer.chain import Asked, Piece
 from ragapp.answer.grounding import Judgement
 from ragapp.answer.prompt import Prompt
@@ -29,7 +30,6 @@ from ragapp.catalog.jobs import Jobs
 from ragapp.catalog.listing import Wanted
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.engine.vllm import VllmEngine
-from ragapp.serve import asking
 from ragapp.serve.care import EngineCare
 from ragapp.serve.house import House
 from ragapp.serve.mcp import desk
@@ -368,7 +368,8 @@ async def _search_as_everybody(desk: HouseDesk, query: str, collections: Any, li
 BROKEN: dict[str, tuple[Any, str, Any]] = {
     "answers": (RagApp, "astream", _as_everybody),
     "answers that are read again": (answers, "readable", _as_it_was),
-    "what a follow-up rests on": (asking, "usable", lambda turn, *_: turn),
+    # the service's look and the chain's own, which stands behind it
+    "what a follow-up rests on": (history, "usable", lambda turn, *_: turn),
     "search": (search, "asker", lambda *_: ALL),
     "what is known of a document": (documents, "known_document", _any_document),
     "text, chunks, pages, originals": (reading, "readable_document", _any_document),
