@@ -171,7 +171,7 @@ def gpu() -> Check:
     if asked.returncode:
         return Check("gpu", "warning", f"{Path(program).name} fails: {asked.stderr.strip()[:200]}", "mend the driver")
     found = "; ".join(asked.stdout.strip().splitlines())
-    if version("torch").endswith("+cpu"):
+    if _version("torch").endswith("+cpu"):
         return Check("gpu", "warning", f"{found}; unused, since the CPU set is installed", "make SET=gpu setup")
     if lacking := _lacking_for_kernels():
         remedy = "install them (Debian, Ubuntu: apt-get install gcc python3-dev)"

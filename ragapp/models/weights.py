@@ -45,10 +45,7 @@ def resolve(
     Raises ModelError where the weights are unknown, missing, damaged, not permitted or too big for this machine, and
     StorageFull where the disk ran full on the way.
     """
-    known = card(model)
-    if known:
-        _agree_on_role(known, role)
-        _agree_on_licence(model, known.licence, known.restricted, accepted_licences, known.licence_url)
+    known = _agreed_card(model, role, accepted_licences)
     if model.startswith(PACKAGE):
         return _from_package(model, known, role, models_dir, say)
     folder = Path(model).expanduser()
@@ -60,6 +57,15 @@ def resolve(
         f"There is no model {model}: it is no folder here, and no hub id (org/name) or {PACKAGE}NAME either; "
         f"known are {', '.join(known.name for known in cards() if known.role == role)}."
     )
+
+
+def _agreed_card(model: str, role: Role, accepted: Collection[str]) -> ModelCard | None:
+    """What is known of the model, whose role and licence fit; None where nothing is known."""
+    known = card(model)
+    if known:
+        _agree_on_role(known, role)
+        _agree_on_licence(model, known.licence, known.restricted, accepted, known.licence_url)
+    return known
 
 
 def _agree_on_role(known: ModelCard, role: Role) -> None:
@@ -201,10 +207,7 @@ def foretold(
 
     Raises ModelError where `resolve` would refuse it, or where the hub doesn't answer.
     """
-    known = card(model)
-    if known:
-        _agree_on_role(known, role)
-        _agree_on_licence(model, known.licence, known.restricted, accepted_licences, known.licence_url)
+    known = _agreed_card(model, role, accepted_licences)
     asked = revision or (known.revision if known else None)
     wanted = _commit(model, asked, models_dir)
     if target := _downloaded(model, wanted, models_dir, accepted_licences):
