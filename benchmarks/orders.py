@@ -24,8 +24,8 @@ from ragapp.access import LOCAL, scope
 from ragapp.answer.chain import Asked, Piece, Stages
 from ragapp.answer.grounding import Judgement
 from ragapp.answer.prompt import Prompt
+from ragapp.bundled import configs_folder
 from ragapp.engine.vllm import Sampling
-from ragapp.settings import configs_folder
 from ragapp.types import Passage
 
 NAIVE = "You are a helpful assistant. Answer the question briefly and use only the context that is given to you."

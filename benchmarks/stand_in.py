@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from ragapp.bundled import configs_folder
 from ragapp.models.weights import resolve
-from ragapp.settings import configs_folder
 
 _SAME: dict[str, Any] = {
     "num_key_value_heads": 8,

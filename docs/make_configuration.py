@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from ragapp.settings import ENV_PREFIX, Settings, profile_names
+from ragapp.profiles import profile_names
+from ragapp.settings import ENV_PREFIX, Settings
 
 OPENING = f"""# Configuration
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from ragapp.access import LOCAL, Scope
+from ragapp.bundled import configs_folder
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles
 from ragapp.errors import IndexUnavailable
@@ -20,7 +20,8 @@ from ragapp.logs import log_path, open_log
 from ragapp.models.registry import Role
 from ragapp.models.weights import resolve
 from ragapp.privacy import keep_in_the_house
-from ragapp.settings import Settings, configs_folder
+from ragapp.secret_file import own_secret
+from ragapp.settings import Settings
 from ragapp.types import Answer, Passage, Principal
 
 if TYPE_CHECKING:
@@ -394,18 +395,5 @@ class RagApp:
             context_tokens=self.engine.context_tokens,
             bm25=self._bm25,
             prompts=configs_folder() / "prompts",
-            secret=_secret(self.settings.data),
+            secret=own_secret(self.settings.data / "secret"),
         )
-
-
-def _secret(data: Path) -> bytes:
-    """This data folder's secret for the fences around passages, made at first use and readable by its owner only."""
-    path = data / "secret"
-    if not path.exists() or not path.stat().st_size:
-        data.mkdir(parents=True, exist_ok=True)
-        # written beside and renamed: a crash or another process at the same moment must leave no empty secret
-        draft = data / f".secret-{secrets.token_hex(8)}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        draft.replace(path)
-    return path.read_bytes()

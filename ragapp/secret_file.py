@@ -1,7 +1,8 @@
-"""A secret that lies in a file of its own, as container runtimes and password stores hand them out."""
+"""Secrets that lie in files of their own: handed in, as container runtimes and password stores do, or made here."""
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from ragapp.errors import SettingsError
@@ -20,3 +21,15 @@ def read_secret(path: Path, key: str) -> str:
     if not secret:
         raise SettingsError(f"The file {path} of {key} is empty; write the secret into it.")
     return secret
+
+
+def own_secret(path: Path) -> bytes:
+    """32 random bytes that stay the same from their first use on, in a file that only its owner can read."""
+    if not path.exists() or not path.stat().st_size:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # written beside and renamed: a crash or another process at the same moment must leave no empty secret
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        draft.replace(path)
+    return path.read_bytes()

@@ -9,32 +9,20 @@ from __future__ import annotations
 
 import os
 import re
-from difflib import get_close_matches
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ragapp.errors import SettingsError
+from ragapp.profiles import profile_path, read_profile, suggest
 
 ENV_PREFIX = "RAGAPP_"
-
-
-def configs_folder() -> Path:
-    """The folder of profiles, prompts and the model list: inside the wheel, or beside the package in a clone."""
-    inside = Path(__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
-
-
-def examples_folder() -> Path | None:
-    """The example documents, found like the profiles; None where they were left out."""
-    inside = Path(__file__).parent / "examples"
-    found = inside if inside.is_dir() else Path(__file__).parent.parent / "examples" / "documents"
-    return found if found.is_dir() else None
+_ARGUMENT, _DEFAULT = "argument", "default"
 
 
 class _Part(BaseModel):
@@ -304,28 +292,14 @@ class Settings(BaseSettings):
 
     def origins(self, arguments: dict[str, Any] | None = None) -> list[tuple[str, Any, str]]:
         """(key, value, where it came from) for every setting, in the tree's order."""
-        path = profile_path(self.profile)
-        profile = _flat(_read_profile(path))
-        given = _flat(arguments or {})
-        rows = []
-        for key, value in _flat(self.model_dump()).items():
-            variable = ENV_PREFIX + key.replace(".", "__").upper()
-            if key in given:
-                origin = "argument"
-            elif os.environ.get(variable):
-                origin = variable
-            elif key in profile:
-                origin = str(path)
-            else:
-                origin = "default"
-            rows.append((key, value, origin))
-        return rows
+        origin = _origins(arguments or {}, self.profile)
+        return [(key, value, origin(key)) for key, value in _flat(self.model_dump()).items()]
 
 
 class _ProfileSource(PydanticBaseSettingsSource):
     def __init__(self, settings_cls: type[BaseSettings], path: Path) -> None:
         super().__init__(settings_cls)
-        self._values = _read_profile(path)
+        self._values = read_profile(path)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return self._values.get(field_name), field_name, False
@@ -334,42 +308,12 @@ class _ProfileSource(PydanticBaseSettingsSource):
         return self._values
 
 
-def profile_names() -> list[str]:
-    """The names of the profiles that come with ragapp."""
-    return sorted(path.stem for path in configs_folder().glob("*.yaml") if path.stem not in ("models", "prices"))
-
-
-def profile_path(profile: str | None = None) -> Path:
-    """The file of a profile given by name or path; RAGAPP_PROFILE, then "laptop", when none is given."""
-    wanted = profile or os.environ.get(ENV_PREFIX + "PROFILE") or "laptop"
-    if wanted.endswith((".yaml", ".yml")) or os.sep in wanted:
-        path = Path(wanted).expanduser()
-        if not path.is_file():
-            raise SettingsError(
-                f"There is no profile file {wanted}; give an existing YAML file or one of {', '.join(profile_names())}."
-            )
-        return path
-    if wanted not in profile_names():
-        raise SettingsError(f"There is no profile named {wanted}; {_suggest(wanted, profile_names())}.")
-    return configs_folder() / f"{wanted}.yaml"
-
-
-def _read_profile(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"The profile {path} can't be read: {' '.join(str(error).split())}.") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"The profile {path} should be a tree of keys, and is a {type(values).__name__}.")
-    return values
-
-
 def _refuse_unknown_variables() -> None:
-    known = {ENV_PREFIX + key.replace(".", "__").upper() for key in all_keys()}
+    known = {_variable(key) for key in all_keys()}
     whole = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     for variable in os.environ:
         if variable.startswith(ENV_PREFIX) and variable.upper() not in known | whole:
-            raise SettingsError(f"The variable {variable} names no setting; {_suggest(variable, sorted(known))}.")
+            raise SettingsError(f"The variable {variable} names no setting; {suggest(variable, sorted(known))}.")
 
 
 def all_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
@@ -396,32 +340,46 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _suggest(wrong: str, right: list[str]) -> str:
-    near = get_close_matches(wrong, right, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(right)}"
+def _variable(key: str) -> str:
+    return ENV_PREFIX + key.replace(".", "__").upper()
 
 
-def _place(key: str, arguments: dict[str, Any]) -> str:
-    """Where a key's value comes from, or nothing where it is the default."""
-    if key in _flat(arguments):
+def _origins(arguments: dict[str, Any], profile: str | None) -> Callable[[str], str]:
+    """Tells of a key where its value comes from: "argument", a variable's name, a profile's path, or "default"."""
+    path = profile_path(profile)
+    given, written = _flat(arguments), _flat(read_profile(path))
+
+    def origin(key: str) -> str:
+        if key in given:
+            return _ARGUMENT
+        if os.environ.get(_variable(key)):
+            return _variable(key)
+        return str(path) if key in written else _DEFAULT
+
+    return origin
+
+
+def _place(origin: str) -> str:
+    """An origin as a part of a sentence."""
+    if origin == _ARGUMENT:
         return "given as an argument"
-    if os.environ.get(variable := ENV_PREFIX + key.replace(".", "__").upper()):
-        return f"in the variable {variable}"
-    path = profile_path(arguments.get("profile"))
-    return f"in {path}" if key in _flat(_read_profile(path)) else ""
+    return f"in the variable {origin}" if origin.startswith(ENV_PREFIX) else f"in {origin}"
 
 
 def _sentence(error: ValidationError, arguments: dict[str, Any]) -> str:
     """The first fault of a ValidationError as one sentence with key, place and remedy."""
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
+    profile = arguments.get("profile")
+    origin = _origins(arguments, profile)
     if not key:  # values that can't live together
         said = str(fault["ctx"]["error"]) if "ctx" in fault else str(fault["msg"])
         named = [known for known in all_keys() if re.search(rf"\b{re.escape(known)}\b", said)]
-        places = {known: place for known in named if (place := _place(known, arguments))}
-        where = "; ".join(f"{known} is {place}" for known, place in places.items())
-        return f"{said} ({where})." if where else f"{said}."
-    place = _place(key, arguments) or f"in {profile_path(arguments.get('profile'))}"
+        places = [f"{known} is {_place(origin(known))}" for known in named if origin(known) != _DEFAULT]
+        return f"{said} ({'; '.join(places)})." if places else f"{said}."
+    # a key that nobody wrote as it stands is part of a tree that the profile holds
+    came_from = origin(key)
+    place = _place(came_from if came_from != _DEFAULT else str(profile_path(profile)))
     if fault["type"] == "extra_forbidden":
-        return f"The key {key} {place} names no setting; {_suggest(key, all_keys())}."
+        return f"The key {key} {place} names no setting; {suggest(key, all_keys())}."
     return f"The value {fault['input']!r} of {key} {place} can't be used: {fault['msg']}."

@@ -19,6 +19,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from ragapp.access import Scope
 from ragapp.answer.bridge import LoopThread
 from ragapp.answer.citations import Cited, Markers
+from ragapp.answer.condense import Condensed
 from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady, TokenArrived
 from ragapp.answer.grounding import Judgement, declines, nearest_documents
 from ragapp.answer.inert import inert
@@ -56,7 +57,7 @@ class Piece:
 class Stages:
     """The chain's parts. Condense, retrieve, judge, pack, cite and check may be plain or async functions."""
 
-    condense: Callable[[Asked], str | Awaitable[str]]
+    condense: Callable[[Asked], Condensed | Awaitable[Condensed]]
     """→ the question as retrieval should see it."""
     retrieve: Callable[[str, Asked], Retrieved | Awaitable[Retrieved]]
     judge: Callable[[str, Retrieved], Judgement | Awaitable[Judgement]]
@@ -157,7 +158,8 @@ class AnswerChain(Runnable[Any, Answer]):
 
     async def _events(self, asked: Asked, tokens: bool) -> AsyncGenerator[Event]:
         progress = _Progress(asked)
-        query = await _run(self.stages.condense, asked)
+        condensed = await _run(self.stages.condense, asked)
+        query, progress.usage = condensed.question, condensed.usage
         retrieved = progress.retrieved = await _run(self.stages.retrieve, query, asked)
         progress.retrieve_s = progress.since()
         yield PassagesFound(retrieved.passages)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ragapp.catalog.catalog import Catalog
 from ragapp.types import Principal, Turn
@@ -10,18 +10,19 @@ from ragapp.types import Principal, Turn
 WITHHELD = "This answer rested on documents that were removed, or that you may not see any more."
 
 
-def usable(turn: Turn, principal: Principal, catalog: Catalog, rests_on: set[str]) -> Turn:
-    """The turn, without passages, prompt and answer where rights to one of the documents it rests on were lost."""
-    if rests_on <= catalog.visible(rests_on, principal):
-        return turn
-    return Turn(turn.question, WITHHELD)
+def usable(turns: Iterable[tuple[Turn, frozenset[str]]], principal: Principal, catalog: Catalog) -> tuple[Turn, ...]:
+    """The turns, each given with the ids of the documents that it rests on; without passages, prompt and answer where
+    rights to one of those were lost. One query."""
+    resting = tuple(turns)
+    visible = catalog.visible(frozenset().union(*(rests_on for _, rests_on in resting)), principal)
+    return tuple(turn if rests_on <= visible else Turn(turn.question, WITHHELD) for turn, rests_on in resting)
 
 
 def confirmed(history: Sequence[Turn], principal: Principal, catalog: Catalog) -> tuple[Turn, ...]:
     """The turns as this principal may use them now. An answer rests on all passages up to it, which its prompt held."""
-    rests_on: set[str] = set()
-    kept = []
+    rests_on: frozenset[str] = frozenset()
+    resting = []
     for turn in history:
         rests_on |= {passage.document_id for passage in turn.passages}
-        kept.append(usable(turn, principal, catalog, rests_on))
-    return tuple(kept)
+        resting.append((turn, rests_on))
+    return usable(resting, principal, catalog)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
 
 from ragapp.answer import condense
 from ragapp.answer.chain import Asked, Piece, Stages
@@ -21,9 +20,10 @@ from ragapp.answer.prompt import Budget, Prompt, PromptWriter
 from ragapp.answer.quotes import quotes
 from ragapp.embed.remembered import RememberedVectors
 from ragapp.embed.sparse import Bm25
+from ragapp.engine.reply import usage_of
 from ragapp.retrieve.hybrid import Retrieval, Retrieved
 from ragapp.settings import Settings
-from ragapp.types import Passage, Principal, Turn, Usage
+from ragapp.types import Passage, Principal, Turn
 
 
 def build_stages(
@@ -52,7 +52,7 @@ def build_stages(
     def usable_history(asked: Asked) -> tuple[Turn, ...]:
         return confirmed(asked.history, asked.principal, retrieval.catalog) if asked.history else ()
 
-    async def condensed(asked: Asked) -> str:
+    async def condensed(asked: Asked) -> condense.Condensed:
         writer.room(asked.question, budget)  # a question that can't be answered needn't be searched for
         history = await asyncio.to_thread(usable_history, asked)
         if settings.answer.condense == "model":
@@ -80,7 +80,7 @@ def build_stages(
                 return  # there is nothing to quote, and the model may have no words of its own
             limits["choice"] = prompt.choices
         async for chunk in chat.astream(list(prompt.messages), cache_salt=cache_salt(asked.principal), **limits):
-            yield Piece(str(chunk.text), _usage(chunk))
+            yield Piece(str(chunk.text), usage_of(chunk))
 
     def cited(sentence: str, passages: Sequence[Passage], question: str) -> Cited:
         return cite(sentence, passages, question, bm25.stems, settings.answer.min_support)
@@ -89,14 +89,6 @@ def build_stages(
         return stands(sentence, settings.answer)
 
     return Stages(condensed, retrieve, judged, pack, generate, cited, check)
-
-
-def _usage(chunk: BaseMessage) -> Usage | None:
-    counted = getattr(chunk, "usage_metadata", None)
-    if not counted:
-        return None
-    cached = counted.get("input_token_details", {}).get("cache_read", 0)
-    return Usage(counted["input_tokens"], cached, counted["output_tokens"])
 
 
 def cache_salt(principal: Principal) -> str:

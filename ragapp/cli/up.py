@@ -31,8 +31,9 @@ def up(
     [dim]Example: ragapp up[/dim]
     """
     from ragapp.app import RagApp
+    from ragapp.bundled import examples_folder
     from ragapp.serve.run import serve
-    from ragapp.settings import Settings, examples_folder
+    from ragapp.settings import Settings
 
     given: dict[str, Any] = {"profile": profile, "data": data}
     serving = {"host": host, "port": port, "single_user": None if accounts else True}

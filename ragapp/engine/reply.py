@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
 from ragapp.engine.constrained import ending, fit
 from ragapp.engine.sampling import Delta, Sampling
 from ragapp.engine.toolcalls import CallReader, Tool, call_schema, structural_tag
+from ragapp.types import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,12 @@ class Reply:
             response_metadata={"model_name": self._request.model, "finish_reason": reason, "model_provider": "vllm"},
             chunk_position="last",
         )
+
+
+def usage_of(message: BaseMessage) -> Usage | None:
+    """The tokens that a message of any chat model says it took; None where it doesn't say."""
+    counted = getattr(message, "usage_metadata", None)
+    if not counted:
+        return None
+    cached = counted.get("input_token_details", {}).get("cache_read", 0)
+    return Usage(counted["input_tokens"], cached, counted["output_tokens"])

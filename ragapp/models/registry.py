@@ -11,7 +11,7 @@ from typing import Literal
 
 import yaml
 
-from ragapp.settings import configs_folder
+from ragapp.bundled import configs_folder
 
 Role = Literal["chat", "embedder"]
 

@@ -69,12 +69,12 @@ def prepare(
 
 def history_of(house: House, principal: Principal, rows: Iterable[AnswerRow]) -> tuple[Turn, ...]:
     """The turns that a follow-up grows from, without what the asker may not see any more."""
-    turns = []
-    for row in rows:
-        if kept := row.record.get("turn"):
-            rests_on = documents_of(row.record["fields"], row.record["prompted"])
-            turns.append(history.usable(turn_from_json(kept), principal, house.catalog, rests_on))
-    return tuple(turns)
+    turns = [
+        (turn_from_json(kept), documents_of(row.record["fields"], row.record["prompted"]))
+        for row in rows
+        if (kept := row.record.get("turn"))
+    ]
+    return history.usable(turns, principal, house.catalog)
 
 
 def _conversation(

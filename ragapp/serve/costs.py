@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ragapp.bundled import configs_folder
 from ragapp.errors import SettingsError
-from ragapp.settings import configs_folder
 
 _MILLION = 1_000_000
 

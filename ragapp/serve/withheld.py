@@ -13,9 +13,9 @@ from ragapp.types import Principal
 _EMPTY: dict[str, Any] = {"answer": WITHHELD, "sentences": [], "citations": [], "withheld": True}
 
 
-def documents_of(fields: Mapping[str, Any], prompted: list[str]) -> set[str]:
+def documents_of(fields: Mapping[str, Any], prompted: list[str]) -> frozenset[str]:
     """Ids of the documents that an answer's words can come from: cited ones, and all that stood in the prompt."""
-    return {cited["document_id"] for cited in fields.get("citations", [])} | set(prompted)
+    return frozenset(cited["document_id"] for cited in fields.get("citations", [])) | frozenset(prompted)
 
 
 def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ragapp.errors import SettingsError
-from ragapp.secret_file import read_secret
+from ragapp.secret_file import own_secret, read_secret
 
 
 def test_what_an_editor_puts_behind_it_is_no_part_of_it(tmp_path: Path) -> None:
@@ -38,3 +38,16 @@ def test_bytes_that_are_no_text_are_not_shown(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"it is no text\.$") as refused:
         read_secret(tmp_path / "key", "index.api_key_file")
     assert "geheim" not in str(refused.value)
+
+
+def test_one_s_own_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    made = own_secret(tmp_path / "data" / "secret")
+    assert len(made) == 32
+    assert own_secret(tmp_path / "data" / "secret") == made != own_secret(tmp_path / "other")
+    assert (tmp_path / "data" / "secret").stat().st_mode & 0o077 == 0
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret"]
+
+
+def test_an_empty_file_left_by_a_crash_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+    assert len(own_secret(tmp_path / "secret")) == 32

@@ -6,7 +6,8 @@ import pytest
 
 from ragapp import Settings
 from ragapp.errors import SettingsError
-from ragapp.settings import all_keys, profile_names
+from ragapp.profiles import profile_names
+from ragapp.settings import all_keys
 
 
 @pytest.fixture(autouse=True)

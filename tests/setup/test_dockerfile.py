@@ -154,7 +154,8 @@ class TestSetUp:
     def test_the_code_in_it_runs(self, image: list[Path], tmp_path: Path) -> None:
         environment = {"PATH": "/usr/bin:/bin", "RAGAPP_DATA": str(tmp_path), "RAGAPP_PROFILE": "gpu"}
         program = (
-            "import ragapp, ui; from ragapp.settings import Settings, configs_folder, examples_folder; "
+            "import ragapp, ui; from ragapp.bundled import configs_folder, examples_folder; "
+            "from ragapp.settings import Settings; "
             "print(ragapp.__file__, Settings().profile, configs_folder(), examples_folder())"
         )
         done = subprocess.run(

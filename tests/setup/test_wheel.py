@@ -76,7 +76,7 @@ def test_the_command_line_answers(run: Run) -> None:
 def test_profiles_load(run: Run) -> None:
     program = (
         "from ragapp import Settings\n"
-        "from ragapp.settings import profile_names\n"
+        "from ragapp.profiles import profile_names\n"
         "for name in profile_names(): print(name, Settings(profile=name).profile)\n"
         "print('default', Settings().profile)"
     )

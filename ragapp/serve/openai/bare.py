@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessageChunk
 
 from ragapp.catalog.service_rows import AnswerState, UsageRow
+from ragapp.engine.reply import usage_of
 from ragapp.errors import RagappError
 from ragapp.serve.house import House
 from ragapp.serve.line import Ticket
@@ -69,7 +70,7 @@ class Reply:
                 async for piece in pieces:
                     first = first or now()
                     words += str(piece.text)
-                    used = _counted(piece) or used
+                    used = usage_of(piece) or used
                     self._came.put_nowait(cast("AIMessageChunk", piece))
             state = "answered"
         except Exception as error:  # noqa: BLE001 - it is the reader's to hear
@@ -100,14 +101,6 @@ class Reply:
             metrics.tokens.labels(kind).inc(getattr(row, f"{kind}_tokens"))
 
 
-def _counted(piece: AIMessage) -> Usage | None:
-    told_usage = piece.usage_metadata
-    if not told_usage:
-        return None
-    cached = told_usage.get("input_token_details", {}).get("cache_read", 0)
-    return Usage(told_usage["input_tokens"], cached, told_usage["output_tokens"])
-
-
 async def whole(reply: Reply, model: str) -> dict[str, Any]:
     """The completion, once the model has ended."""
     text, usage, reason = "", Usage(), "stop"
@@ -115,7 +108,7 @@ async def whole(reply: Reply, model: str) -> dict[str, Any]:
     async with aclosing(reply.pieces()) as pieces:  # type: ignore[type-var]
         async for piece in pieces:
             text += str(piece.text)
-            usage = _counted(piece) or usage
+            usage = usage_of(piece) or usage
             reason = piece.response_metadata.get("finish_reason", reason)
             for part in _call_parts(piece):
                 known = calls.setdefault(
@@ -139,7 +132,7 @@ async def chunks(reply: Reply, asked: ChatIn) -> AsyncIterator[str]:
     try:
         async with aclosing(reply.pieces()) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
-                usage = _counted(piece) or usage
+                usage = usage_of(piece) or usage
                 reason = piece.response_metadata.get("finish_reason", reason)
                 if piece.text:
                     yield made.delta({"content": str(piece.text)})

@@ -14,14 +14,15 @@ from langchain_core.runnables import RunnableConfig
 from ragapp.answer.bridge import LoopThread
 from ragapp.answer.chain import NOT_FOUND, AnswerChain, Asked, Piece, Stages
 from ragapp.answer.citations import cite
+from ragapp.answer.condense import Condensed
 from ragapp.answer.events import Done, SentenceReady
 from ragapp.answer.grounding import Judgement, declines
 from ragapp.answer.prompt import NO_ANSWER, Prompt
 from ragapp.answer.words import Stems
+from ragapp.bundled import configs_folder
 from ragapp.errors import BadQuestion
 from ragapp.retrieve.hybrid import Retrieved
-from ragapp.settings import configs_folder
-from ragapp.types import Passage, Principal
+from ragapp.types import Passage, Principal, Usage
 
 Make = Callable[..., Passage]
 HOURS = "The office opens at 7:30. The caretaker is Ida Nowak."
@@ -49,12 +50,13 @@ def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
         try:
             for piece in said:
                 yield Piece(piece)
+            yield Piece("", Usage(300, 200, 12))
         finally:
             await asyncio.sleep(0)
             freed.append(True)
 
     stages = Stages(
-        condense=lambda asked: asked.question,
+        condense=lambda asked: Condensed(asked.question, Usage(20, 5, 3)),
         retrieve=lambda query, asked: Retrieved(query, (found,), (found,)),
         judge=lambda query, retrieved: Judgement(""),
         pack=lambda asked, passages, judgement: Prompt((), tuple(passages), tuple(passages), asked.question),
@@ -65,6 +67,10 @@ def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
     loop = LoopThread("test")
     yield Spoken(AnswerChain(stages, Principal("somebody"), loop, model="none"), freed, said)
     loop.close()
+
+
+def test_usage_counts_the_condensing_with_the_answer(spoken: Spoken) -> None:
+    assert spoken.chain.invoke("When does it open?").usage == Usage(320, 205, 15)
 
 
 def test_each_sentence_comes_once(spoken: Spoken) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from ragapp.answer.bridge import LoopThread
 from ragapp.answer.chain import AnswerChain, Asked, Stages
+from ragapp.answer.condense import Condensed
 from ragapp.answer.grounding import Judgement
 from ragapp.retrieve.hybrid import Retrieved
 from ragapp.types import Principal
@@ -19,8 +20,8 @@ def asked(caplog: pytest.LogCaptureFixture, *, log_text: bool) -> str:
     def never(*_: object) -> None:
         raise AssertionError("a question without passages needs no further stage")
 
-    def condense(asked: Asked) -> str:
-        return asked.question
+    def condense(asked: Asked) -> Condensed:
+        return Condensed(asked.question)
 
     stages = Stages(
         condense, lambda query, _: Retrieved(query, (), ()), lambda *_: Judgement("none"), never, never, never, never

@@ -369,7 +369,7 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
     "answers": (RagApp, "astream", _as_everybody),
     "answers that are read again": (answers, "readable", _as_it_was),
     # the service's look and the chain's own, which stands behind it
-    "what a follow-up rests on": (history, "usable", lambda turn, *_: turn),
+    "what a follow-up rests on": (history, "usable", lambda turns, *_: tuple(turn for turn, _ in turns)),
     "search": (search, "asker", lambda *_: ALL),
     "what is known of a document": (documents, "known_document", _any_document),
     "text, chunks, pages, originals": (reading, "readable_document", _any_document),
