@@ -8,7 +8,6 @@ The clone is of what is committed. What pip, uv and the browser keep in their ca
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +21,8 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.chromium import NONE, chromium
+
 ROOT = Path(__file__).parent.parent
 QUESTION = "How long is the warranty on Corvus pumps?"
 PATIENCE_S = 900
@@ -29,13 +30,12 @@ PATIENCE_S = 900
 
 def main() -> None:
     """Print a line for each step."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        sys.exit("There is no Chromium to look at the page with; install one (Debian: apt-get install chromium).")
+    if not (program := chromium()):
+        sys.exit(NONE)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         clone = Path(folder) / "ragapp"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page()
         page.set_default_timeout(1000 * PATIENCE_S)
         for what in ("from nothing", "again"):

@@ -24,6 +24,8 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, sync_playwright
 
+from benchmarks.chromium import NONE, chromium
+
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / ".data" / "screenshots"
 PICTURES = HERE / "pictures"
@@ -46,13 +48,12 @@ _DRAWN = "image => image.complete && image.naturalWidth > 0"
 
 def main() -> None:
     """Start, furnish, take all pictures, stop."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        sys.exit("There is no Chromium to take pictures with; install one (Debian, Ubuntu: apt-get install chromium).")
+    if not (program := chromium()):
+        sys.exit(NONE)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as data, _service(Path(data)) as link, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         house = _furnished(browser, link)
         for scheme in ("light", "dark"):
             for width, viewport in {"wide": WIDE, "narrow": NARROW}.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from benchmarks.chromium import NONE, chromium
 from ragapp import RagApp, Settings
 from ragapp.answer.events import Event
 from ragapp.engine.vllm import VllmEngine
@@ -27,12 +27,9 @@ _TELLS = "_RAGAPP_REFUSE_NETWORK"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
-def chromium() -> str:
+def browser_program() -> str:
     """The system's Chromium; where there is none the tests of the page are left out, and say so."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no Chromium is installed (Debian, Ubuntu: apt-get install chromium)")
-    return found
+    return chromium() or pytest.skip(NONE)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +48,7 @@ def lit(
     tmp_path_factory: pytest.TempPathFactory, models_dir: Path, engine: VllmEngine, firm: Path, outgoing: Path
 ) -> Iterator[Service]:
     """The firm's service with its page, which answers; for the whole session."""
-    chromium()
+    browser_program()
     with RagApp(Settings(data=tmp_path_factory.mktemp("lit")), models_dir=models_dir, engine=engine) as rag:
         move_in(rag, firm)
         with running(rag, page=True) as service:
@@ -83,7 +80,7 @@ def page_answers(service: Service) -> bool:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = chromium()
+    path = browser_program()
     with sync_playwright() as playwright:
         # root may not use the sandbox in a container; the resolver knows no other host
         browser = playwright.chromium.launch(

@@ -15,11 +15,16 @@ from ragapp.models import processor
 from ragapp.settings import ChatSettings, EmbedderSettings, IndexSettings, Settings
 
 
-def test_a_driver_that_gives_no_answer_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_bytes(b"\x00no program")
+def alone_on_the_path(nvidia_smi: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one program that can be found is an nvidia-smi of these bytes."""
+    program = folder / "nvidia-smi"
+    program.write_bytes(nvidia_smi)
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_a_driver_that_gives_no_answer_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone_on_the_path(b"\x00no program", tmp_path, monkeypatch)
     gpu = checks.gpu()
     assert (gpu.state, gpu.remedy) == ("warning", "mend the driver")
 
@@ -34,10 +39,7 @@ def test_a_driver_that_gives_no_answer_is_a_warning(tmp_path: Path, monkeypatch:
 def test_a_gpu_that_can_not_be_used_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch: str, state: str, said: str, remedy: str
 ) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho NVIDIA H200, 143771 MiB, 140000 MiB\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    alone_on_the_path(b"#!/bin/sh\necho NVIDIA H200, 143771 MiB, 140000 MiB\n", tmp_path, monkeypatch)
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(checks, "version", lambda name: torch if name == "torch" else metadata.version(name))
     gpu = checks.gpu()
