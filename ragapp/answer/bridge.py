@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from ragapp.errors import EngineError
 
@@ -40,14 +40,14 @@ class LoopThread:
             raise
 
     def iterate(self, make: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
-        """The async iterator's values one by one; leaving early closes it."""
-        values = make()
+        """The async iterator's values one by one; leaving early, or being interrupted while it waits, closes it."""
+        steps = _Steps(make())
         try:
-            while (value := self.run(_next(values))) is not _END:
+            while (value := self.run(steps.next())) is not _END:
                 yield cast("T", value)
         finally:
-            if close := getattr(values, "aclose", None):
-                self.run(close())
+            if self._thread:  # else closing the loop has closed it too
+                self.run(steps.close())
 
     def close(self) -> None:
         with self._lock:
@@ -80,5 +80,25 @@ async def _end_all() -> None:
         loop.stop()
 
 
-async def _next(values: AsyncIterator[T]) -> T | object:
-    return await anext(values, _END)
+class _Steps(Generic[T]):
+    """An async iterator taken step by step, whose reader may be interrupted in the middle of one."""
+
+    def __init__(self, values: AsyncIterator[T]) -> None:
+        self._values = values
+        self._step: asyncio.Task[Any] | None = None
+
+    async def next(self) -> T | object:
+        self._step = asyncio.current_task()
+        try:
+            return await anext(self._values, _END)
+        finally:
+            self._step = None
+
+    async def close(self) -> None:
+        if step := self._step:
+            # nothing can be closed in the middle of a step; this one is let unwind
+            if not step.cancelling():
+                step.cancel()
+            await asyncio.wait({step})
+        if close := getattr(self._values, "aclose", None):
+            await close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from ragapp.errors import RagappError
@@ -44,7 +45,14 @@ def main() -> None:
 
 
 def _interrupted() -> NoReturn:
-    _end("Interrupted; what was finished before stays, and running it again goes on from there.", _INTERRUPTED)
+    """Everything is closed by now. What an interpreter's end would still wait for, such as the import of vLLM by an
+    engine that was starting, is of no use to somebody who wants their terminal back."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    print(  # noqa: T201 - the command line's own voice
+        "Interrupted; what was finished before stays, and running it again goes on from there.", file=sys.stderr
+    )
+    os._exit(_INTERRUPTED)
 
 
 def _reader_left() -> NoReturn:

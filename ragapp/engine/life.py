@@ -55,7 +55,7 @@ class Life:
         """The requests under way; touched on the engine's loop only."""
         self._thread = threading.Thread(target=self._run, name="ragapp-engine", daemon=True)
         self._thread.start()
-        atexit.register(self.end)
+        atexit.register(self._end_at_exit)
 
     def submit(self, request: Coroutine[Any, Any, None]) -> Future[None]:
         """Run a request on the engine's loop, once `started` is done. Raises EngineError where the end came first."""
@@ -82,18 +82,28 @@ class Life:
         return None
 
     def end(self) -> None:
-        """Stop vLLM, kindly if it runs, and leave no process of it behind."""
+        """Stop vLLM, kindly if it runs, and leave no process of it behind.
+
+        A start can't be called off in the middle of an import: its processes go, and its thread is not waited for.
+        """
         if os.getpid() != self._process:
             return  # a fork of that process has no part in its engine
-        atexit.unregister(self.end)
         with self._turn:
             self._ended = True
-        if self.started.done() and not self.started.exception():
+            running = self.started.done() and not self.started.exception()
+        if running:
             started = self.started.result()
             started.loop.call_soon_threadsafe(started.over.set)
             self._thread.join(_CLOSE_S)
         self._tether.cut()
-        self._thread.join(_CLOSE_S)
+        if not self._thread.is_alive():
+            atexit.unregister(self._end_at_exit)
+
+    def _end_at_exit(self) -> None:
+        self.end()
+        if os.getpid() == self._process:
+            # an import must not go on while the interpreter is taken apart
+            self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
         try:
@@ -120,7 +130,10 @@ class Life:
         over = asyncio.Event()
         started = Started(llm, asyncio.get_running_loop(), over, time.monotonic() - begun)
         del llm
-        self.started.set_result(started)
+        with self._turn:
+            self.started.set_result(started)
+            if self._ended:
+                over.set()
         await over.wait()
         await self._abort_all()
         started.llm.shutdown(timeout=_SHUTDOWN_S)

@@ -1,10 +1,10 @@
 """vLLM's processes die with the one that started them, however that ends; watched from their first instruction.
 
 vLLM starts its engine core by multiprocessing's spawn and notices a parent's death only once the model is loaded, if
-at all. So its processes are started through `tethered_context()`: a spawn whose child runs `begin` before it reads its
-orders, long before it imports vLLM. There it leaves the terminal's process group (Ctrl-C is the parent's to handle),
-sends its output to a file, and starts a thread that waits for the parent's end and then kills the whole group:
-workers and compilers included. The same holds for the processes that it starts in turn.
+at all. So its processes are started through `tethered_context()`: a spawn whose child is in a process group of its own
+from the first (Ctrl-C in the terminal is the parent's to handle), writes to a file, and runs `begin` before it reads
+its orders, long before it imports vLLM. There it starts a thread that waits for the parent's end and then kills the
+whole group: workers and compilers included. The same holds for the processes that it starts in turn.
 
 This module must stay light: only the standard library and what needs no more.
 """
@@ -32,7 +32,8 @@ from typing import Any, NoReturn
 from ragapp.network import refuse_if_told
 
 _POLL_S = 0.5
-_OUTPUT = "_RAGAPP_ENGINE_OUTPUT_FD"
+_INSIDE = "_RAGAPP_ENGINE_PROCESS"
+"""Set in the engine's processes, whose own children stay in their group."""
 _PACKAGES = str(Path(__file__).parents[2])
 
 
@@ -72,10 +73,8 @@ class Tether:
         """Kill every process that was started and all they started; also those that start from now on."""
         self._cut = True
         for pid in self.pids:
-            # a child that hasn't made its own group yet is killed alone
-            for kill in (os.killpg, os.kill):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
 
 def _runs(pid: int) -> bool:
@@ -135,13 +134,21 @@ def _spawn(tether: Tether, modules: Sequence[str], fds: Sequence[int], environme
     child_orders, orders = os.pipe()
     program = (
         f"import sys; sys.path.insert(0, {_PACKAGES!r}); from ragapp.engine import lifeline; sys.path.pop(0); "
-        f"lifeline.begin({os.getpid()}, {tether.output_fd}); "
+        f"lifeline.begin({os.getpid()}); "
         f"lifeline.obey({child_orders}, {tracker}, {tuple(modules)!r})"
     )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     command = [spawn.get_executable(), *flags, "-c", program, "--multiprocessing-fork"]
-    kept = {*fds, tracker, child_end, child_orders, tether.output_fd} - {0, 1, 2}
-    process = subprocess.Popen(command, env=environment, pass_fds=tuple(kept), stdin=subprocess.DEVNULL)
+    kept = {*fds, tracker, child_end, child_orders} - {0, 1, 2}
+    process = subprocess.Popen(
+        command,
+        env=environment | {_INSIDE: "1"},
+        pass_fds=tuple(kept),
+        stdin=subprocess.DEVNULL,
+        stdout=tether.output_fd,
+        stderr=tether.output_fd,
+        process_group=None if _INSIDE in os.environ else 0,
+    )
     process.returncode = 0  # multiprocessing waits for it, not subprocess
     os.close(child_end)
     os.close(child_orders)
@@ -175,15 +182,8 @@ class _Popen(popen_spawn_posix.Popen):
             pipe.write(orders.getbuffer())
 
 
-def begin(parent: int, output_fd: int) -> None:
+def begin(parent: int) -> None:
     """The first thing that a tethered child does. `parent` is the process that started it."""
-    if _OUTPUT not in os.environ:
-        # the engine core leads a group of its own; what it starts stays in that group
-        os.setpgid(0, 0)
-        os.environ[_OUTPUT] = str(output_fd)
-    for stream in (1, 2):
-        if output_fd != stream:
-            os.dup2(output_fd, stream)
     watch(parent)
     refuse_if_told()
     inner = Tether(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -86,15 +87,12 @@ def test_profiles_load(run: Run) -> None:
     assert "default laptop" in lines
 
 
-def test_a_new_data_folder_gets_its_catalog(run: Run) -> None:
-    program = (
-        "from ragapp import Settings\n"
-        "from ragapp.catalog.catalog import Catalog\n"
-        "folder = Settings().data\n"
-        "Catalog.open(folder).close()\n"
-        "print(*sorted(path.name for path in folder.iterdir()))"
-    )
-    assert run("-c", program).split()
+def test_a_document_goes_in_and_is_found(run: Run, tmp_path: Path) -> None:
+    note = tmp_path / "gate.md"
+    note.write_text("# Gate\n\nThe east gate is locked at 22:15.\n")
+    assert json.loads(run("-m", "ragapp", "ingest", str(note), "--json"))["added"] == 1
+    [found] = json.loads(run("-m", "ragapp", "search", "When is the gate locked?", "--json"))["passages"]
+    assert "22:15" in found["text"]
 
 
 def _uv(*arguments: str | Path) -> None:

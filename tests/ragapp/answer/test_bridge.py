@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -60,3 +62,41 @@ def test_leaving_early_closes_the_source(loop: LoopThread) -> None:
     assert next(reading) == 0
     reading.close()  # type: ignore[attr-defined]
     assert closed.is_set()
+
+
+def test_an_interrupted_wait_is_unwound_before_its_source_is_closed(loop: LoopThread) -> None:
+    came: list[str] = []
+    waiting = threading.Event()
+
+    async def slow() -> AsyncIterator[int]:
+        try:
+            waiting.set()
+            await asyncio.sleep(60)
+            yield 1
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.2)  # as a request takes to be freed
+            came.append("unwound")
+            raise
+        finally:
+            came.append("closed")
+
+    def interrupt() -> None:
+        waiting.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(iter(loop.iterate(slow)))
+    assert came == ["unwound", "closed"]
+
+
+def test_what_is_left_open_when_the_loop_closes_starts_no_new_one(loop: LoopThread) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(9):
+            yield number
+
+    reading = loop.iterate(numbers)
+    assert next(reading) == 0
+    loop.close()
+    reading.close()  # type: ignore[attr-defined]
+    assert "test" not in {thread.name for thread in threading.enumerate()}

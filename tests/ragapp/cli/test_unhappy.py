@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ragapp.cli.ask import _next_question
@@ -142,6 +143,40 @@ def test_ctrl_c_is_one_sentence_and_running_again_completes(
     assert run("status", "--json").json["documents"] == 40
     for wanted in ("K000", "K039"):
         assert wanted in run("search", f"Which district has code {wanted}?").out
+
+
+def converting(process: subprocess.Popen[bytes]) -> None:
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith(b"Converting"):
+        assert process.poll() is None
+
+
+def loading(process: subprocess.Popen[bytes]) -> None:
+    until(lambda: bool(psutil.Process(process.pid).children()), process)
+
+
+@pytest.mark.parametrize("moment", [converting, loading])
+def test_ctrl_c_while_a_question_waits_for_its_model(
+    run: Run, documents: Path, data: Path, chat_folder: Path, moment: Callable[[subprocess.Popen[bytes]], None]
+) -> None:
+    run("ingest", documents)
+    models = data / "models"
+    if moment is loading:
+        models.symlink_to(chat_folder.parent)
+    # as a terminal does it: the signal goes to all that the command has started, too
+    process = command("ask", "When does the office open?", data=data, start_new_session=True)
+    try:
+        moment(process)
+        below = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, b""), err.decode()
+    assert "Traceback" not in err.decode() and err.decode().splitlines()[-1].startswith("Interrupted; ")
+    assert not [child for child in psutil.wait_procs(below, timeout=10)[1] if child.is_running()]
+    if moment is converting:
+        assert not [made for made in models.iterdir() if made.is_dir()], "half-made weights"
 
 
 class TestPipes:
