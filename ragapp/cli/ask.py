@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, note, open_app, out, out_json
-from ragapp.errors import BadQuestion, QuestionTooLong, RagappError
+from ragapp.errors import BadQuestion, EngineError, QuestionTooLong, RagappError
 
 if TYPE_CHECKING:
     from ragapp.access import Scope
@@ -131,23 +131,40 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
-    """Questions from the terminal or a pipe, one a line, each with those before it as history."""
+    """Questions from the terminal or a pipe, one a line, each with those before it as history.
+
+    One that can't be answered doesn't end it. At a terminal Ctrl-C stops an answer, and ends the rest.
+    """
     history: list[Answer] = []
+    asked = refused = 0
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    if sys.stdin.isatty():
-        note("Ask away; an empty line or Ctrl-D ends the conversation.")
+    terminal = sys.stdin.isatty()
+    if terminal:
+        note("Ask away; Ctrl-C stops an answer, an empty line or Ctrl-D ends the conversation.")
     while (question := _next_question()) is not None:
+        asked += 1
         try:
             if json:
                 answer = app.ask(question, history=history, narrowed=narrowed)
                 out_json(as_json(answer), indent=None)
             else:
                 answer = _print_stream(app, question, history, narrowed)
-        except (BadQuestion, QuestionTooLong) as error:
-            note(str(error))
+        except (BadQuestion, QuestionTooLong, EngineError) as error:
+            refused += 1
+            if json:
+                out_json({"question": question, "error": str(error)}, indent=None)
+            else:
+                note(str(error))
+            continue
+        except KeyboardInterrupt:
+            if not terminal:
+                raise
+            note("\nStopped; ask on.")
             continue
         history.append(answer)
+    if refused and not terminal:
+        raise typer.Exit(2 if refused == asked else 1)
 
 
 def _next_question() -> str | None:

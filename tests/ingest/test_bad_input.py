@@ -6,7 +6,6 @@ import random
 import resource
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -147,17 +146,15 @@ def test_too_much_text_is_refused(extension: str, read: Read) -> None:
         read(f"a.{extension}", body, limit=LIMIT)
 
 
-def test_two_hundred_megabytes_are_refused_at_once_without_swelling(tmp_path: Path) -> None:
+def test_two_hundred_megabytes_are_refused_without_being_held(tmp_path: Path) -> None:
     path = tmp_path / "big.txt"
     with path.open("wb") as file:
         file.truncate(0)
         for _ in range(200):
             file.write(b"lorem ipsum dolor\n" * 58_255)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.monotonic()
     found = outcome(path)
     assert isinstance(found, str) and found.startswith("holds 200 MiB of text")
-    assert time.monotonic() - began < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
@@ -187,9 +184,7 @@ def test_archives_that_unpack_to_too_much_are_not_opened(member: str, tmp_path: 
 def test_deep_nesting_ends(name: str, content: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(content)
-    began = time.monotonic()
     assert isinstance(outcome(path), Extracted | str)
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
