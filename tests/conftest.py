@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ragapp.engine.vllm import VllmEngine
 from ragapp.models.weights import resolve
 from ragapp.settings import ChatSettings, EngineSettings
 
+GIB = 2**30
+RAM = Path("/dev/shm")
+
 
 def pytest_sessionstart() -> None:
     # a shell that runs the tests in the background has Ctrl-C ignored, which the programs under test would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # catalogs and indexes sync hundreds of small files to the disk; where memory takes them nobody waits for it
+    room = RAM.is_dir() and min(shutil.disk_usage(RAM).free, psutil.virtual_memory().available)
+    if room > 12 * GIB:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(RAM))
 
 
 @pytest.fixture(scope="session")
