@@ -23,6 +23,8 @@ _ABORT_S = 2.0
 _SHUTDOWN_S = 5.0
 """How long vLLM's processes may take to end by themselves; they hold nothing that killing them would lose."""
 CLOSED = "The engine was closed while it was answering; make a new one to ask again."
+_REAP_S = 5.0
+"""What a killed process may take to be gone."""
 _OUTPUT_BYTES = 20_000
 """How much of the processes' last output is searched for the reason of a failure."""
 
@@ -111,6 +113,9 @@ class Life:
         except BaseException as error:  # noqa: BLE001 - carried to those who wait for the start
             if not self.started.done():
                 self.started.set_exception(error)
+        finally:
+            self._tether.cut()
+            self._tether.reap(_REAP_S)
 
     async def _live(self) -> None:
         begun = time.monotonic()

@@ -44,6 +44,7 @@ class Tether:
         self.output_fd = output_fd
         self.pids: list[int] = []
         self._early: _Child | None = None
+        self._handles: list[_Popen] = []
         self._cut = False
 
     def prepare(self, modules: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -59,6 +60,18 @@ class Tether:
             early.give_up()
             self.pids.remove(early.pid)
         return _spawn(self, (), fds, dict(os.environ))
+
+    def handed(self, handle: _Popen) -> None:
+        """A child got its orders: multiprocessing waits for its end, and must be the one that does."""
+        self._handles.append(handle)
+
+    def reap(self, seconds: float) -> None:
+        """Take leave of those that have ended, which would stay as zombies for as long as this process runs."""
+        early, self._early = self._early, None
+        if early:
+            early.give_up()
+        for handle in self._handles:
+            handle.wait(seconds)
 
     def started(self, pid: int) -> None:
         self.pids.append(pid)
@@ -177,6 +190,7 @@ class _Popen(popen_spawn_posix.Popen):
             context.set_spawning_popen(None)
         child = self._tether.child(self._fds)  # type: ignore[attr-defined]
         self.pid, self.sentinel = child.pid, child.sentinel
+        self._tether.handed(self)
         self.finalizer = util.Finalize(self, os.close, (child.sentinel,))
         with open(child.orders, "wb") as pipe:  # noqa: PTH123 - a file descriptor
             pipe.write(orders.getbuffer())

@@ -125,7 +125,8 @@ class TestStarting:
             engine.start()
         assert "\n" not in str(caught.value) and "Error" in str(caught.value)
         assert engine.health().state == "died"
-        _until("its processes are gone", lambda: not engine._life._tether.alive())  # type: ignore[union-attr]
+        pids = engine._life._tether.pids  # type: ignore[union-attr]
+        _until("its processes are gone, zombies too", lambda: not any(map(psutil.pid_exists, pids)))
         engine.close()
 
     def test_too_little_memory_is_said_with_both_figures(self, chat_folder: Path) -> None:
@@ -137,7 +138,28 @@ class TestStarting:
         engine = VllmEngine(chat_folder, EngineSettings(start_timeout_s=0.5), ChatSettings())
         with pytest.raises(EngineError, match=r"did not start within 0\.5 s"):
             engine.start()
+        life = engine._life
         engine.close()
+        _until("nothing of it is left", lambda: not any(map(psutil.pid_exists, life._tether.pids)))  # type: ignore[union-attr]
+
+    def test_closing_in_the_middle_of_a_start_tells_who_waits_and_leaves_nothing_of_it(self, chat_folder: Path) -> None:
+        engine = VllmEngine(chat_folder, EngineSettings(), ChatSettings())
+        told: list[EngineError] = []
+
+        def start() -> None:
+            try:
+                engine.start()
+            except EngineError as error:
+                told.append(error)
+
+        starter = threading.Thread(target=start)
+        starter.start()
+        _until("it starts", lambda: bool(engine._life and engine._life._tether.pids))
+        life = engine._life
+        engine.close()
+        starter.join()
+        assert len(told) == 1
+        _until("nothing of it is left", lambda: not any(map(psutil.pid_exists, life._tether.pids)))  # type: ignore[union-attr]
 
     def test_a_closed_engine_says_so(self, chat_folder: Path) -> None:
         engine = VllmEngine(chat_folder, EngineSettings(), ChatSettings())
