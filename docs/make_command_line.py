@@ -56,14 +56,14 @@ for programs, `--quiet` silences progress and notes; `--profile` and `--data` ch
 | exit code | meaning |
 | --- | --- |
 | 0 | did it; an honest "not in your documents" is an answer |
-| 1 | did part: some files failed, each with its reason |
+| 1 | did part: some files failed, or some questions could not be asked, each with its reason |
 | 2 | could not, with one sentence why |
 | 130 | interrupted with Ctrl-C; what was finished before stays |
 
 ```bash
 ragapp ingest ~/policies                          # take a folder in
 ragapp ask "How many days of leave do I have?"    # one question
-ragapp ask                                        # a conversation
+ragapp ask                                        # a conversation: Ctrl-C stops an answer, Ctrl-D ends it
 ragapp search "notice period" --json | jq -r '.passages[].source'
 ragapp ask --questions questions.jsonl > answers.jsonl
 ```
