@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def profile_path(profile: str | None = None) -> Path:
             )
         return path
     if wanted not in profile_names():
-        raise SettingsError(f"There is no profile named {wanted}; {suggest(wanted, profile_names())}.")
+        raise SettingsError(f"There is no profile named {wanted}; {suggest(wanted, profile_names())}")
     return configs_folder() / f"{wanted}.yaml"
 
 
@@ -49,7 +50,7 @@ def read_profile(path: Path) -> dict[str, Any]:
     return values
 
 
-def suggest(wrong: str, right: list[str]) -> str:
+def suggest(wrong: str, right: Sequence[str]) -> str:
     """The end of a sentence about a wrong name: the nearest right one, or all of them."""
     near = get_close_matches(wrong, right, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(right)}"
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(right)}."

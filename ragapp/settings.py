@@ -313,7 +313,7 @@ def _refuse_unknown_variables() -> None:
     whole = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     for variable in os.environ:
         if variable.startswith(ENV_PREFIX) and variable.upper() not in known | whole:
-            raise SettingsError(f"The variable {variable} names no setting; {suggest(variable, sorted(known))}.")
+            raise SettingsError(f"The variable {variable} names no setting; {suggest(variable, sorted(known))}")
 
 
 def all_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
@@ -381,5 +381,5 @@ def _sentence(error: ValidationError, arguments: dict[str, Any]) -> str:
     came_from = origin(key)
     place = _place(came_from if came_from != _DEFAULT else str(profile_path(profile)))
     if fault["type"] == "extra_forbidden":
-        return f"The key {key} {place} names no setting; {suggest(key, all_keys())}."
+        return f"The key {key} {place} names no setting; {suggest(key, all_keys())}"
     return f"The value {fault['input']!r} of {key} {place} can't be used: {fault['msg']}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json as json_module
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,8 +39,8 @@ def ask(
     """
     if question is not None and not question.strip():
         raise BadQuestion("The question is empty; ask something.")
-    narrowed = narrowing(collection)
     with open_app(profile, data, quiet) as app:
+        narrowed = narrowing(app, collection)
         if questions is not None:
             _answer_file(app, questions, narrowed)
         elif question is None:
@@ -66,11 +66,29 @@ def _answer_file(app: RagApp, questions: Path, narrowed: Scope | None) -> None:
         raise typer.Exit(2 if refused == asked else 1)
 
 
-def narrowing(collections: list[str] | None) -> Scope | None:
-    """The narrowing that a command's options ask for; the groups are the principal's and never taken from here."""
+def narrowing(app: RagApp, collections: list[str] | None) -> Scope | None:
+    """The narrowing that a command's options ask for; the groups are the principal's and never taken from here.
+
+    Raises RagappError for a collection that isn't there: "not in your documents" would be no answer to a slip of the
+    pen.
+    """
+    if not collections:
+        return None
     from ragapp.access import LOCAL, scope
 
-    return scope(LOCAL, collections=frozenset(collections)) if collections else None
+    known = app.catalog.collections()
+    for name in collections:
+        if name not in known:
+            raise RagappError(f"There is no collection {name}; {_hint(name, known)}")
+    return scope(LOCAL, collections=frozenset(collections))
+
+
+def _hint(collection: str, known: Sequence[str]) -> str:
+    from ragapp.profiles import suggest
+    from ragapp.serve.naming import is_shown
+
+    named = [each for each in known if is_shown(each)]
+    return suggest(collection, named) if named else "nothing has been ingested yet."
 
 
 def as_json(answer: Answer) -> dict[str, Any]:
@@ -115,7 +133,9 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
         # split at line feeds alone: JSON lets other separators of lines stand inside a question
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise RagappError(f"The questions in {path} can't be read: {error}.") from None
+        raise RagappError(
+            f"The questions in {path} can't be read: {getattr(error, 'strerror', None) or error}."
+        ) from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -136,7 +136,7 @@ class LineWatcher(SilentWatcher):
         with self._lock:
             now = self._clock()
             if event == "found":
-                self._say(f"found {self.total} files to read", now)
+                self._say(f"found {number_of(self.total, 'file')} to read", now)
             elif now - self._said >= _EVERY_S:
                 self._say(self.line(), now)
 

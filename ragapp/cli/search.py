@@ -35,8 +35,8 @@ def search(
     """
     if questions is None and not (query or "").strip():
         raise BadQuestion("There is nothing to look for; give a query or --questions FILE.")
-    narrowed = narrowing(collection)
     with open_app(profile, data, quiet) as app:
+        narrowed = narrowing(app, collection)
         if questions is not None:
             _search_file(app, questions, limit, narrowed)
             return

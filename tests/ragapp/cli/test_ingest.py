@@ -96,3 +96,6 @@ def test_collections_narrow_a_search(run: Run, documents: Path) -> None:
     run("ingest", documents / "travel.txt", "--collection", "travel")
     found = run("search", "London hotels and the caretaker", "--collection", "house", "--json").json["passages"]
     assert {Path(p["source"]).name for p in found} == {"office.md"}
+    for command in ("search", "ask"):
+        slip = run(command, "the caretaker", "--collection", "hose")
+        assert (slip.code, slip.err) == (2, "There is no collection hose; did you mean house?\n")
