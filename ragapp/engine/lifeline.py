@@ -46,6 +46,7 @@ class Tether:
         self._early: _Child | None = None
         self._handles: list[_Popen] = []
         self._cut = False
+        self._reaped = False
 
     def prepare(self, modules: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the first child now, importing `modules` while this process does so too; it gets its orders later."""
@@ -72,6 +73,7 @@ class Tether:
             early.give_up()
         for handle in self._handles:
             handle.wait(seconds)
+        self._reaped = True
 
     def started(self, pid: int) -> None:
         self.pids.append(pid)
@@ -85,6 +87,8 @@ class Tether:
     def cut(self) -> None:
         """Kill every process that was started and all they started; also those that start from now on."""
         self._cut = True
+        if self._reaped:
+            return  # their numbers may be other processes' by now
         for pid in self.pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
