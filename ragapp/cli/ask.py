@@ -164,6 +164,8 @@ def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
         note("Ask away; Ctrl-C stops an answer, an empty line or Ctrl-D ends the conversation.")
     while (question := _next_question()) is not None:
         asked += 1
+        # builds the parts at the first question; an import that Ctrl-C breaks off can't be begun again, so it ends all
+        app.chain()
         try:
             if json:
                 answer = app.ask(question, history=history, narrowed=narrowed)

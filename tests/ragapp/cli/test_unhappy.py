@@ -454,6 +454,9 @@ class Breaks:
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)
 
+    def chain(self) -> None:
+        """Its parts are there."""
+
     def stream(self, question: str, **given: Any) -> Any:
         raise self.errors.pop(0)
 
