@@ -1,6 +1,6 @@
 """`python -m ragapp` is `ragapp`."""
 
-from ragapp.cli import main
+from ragapp.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
-from contextlib import suppress
 from typing import NoReturn
 
 from ragapp.errors import RagappError
 
 _INTERRUPTED = 130
 _READER_LEFT = 141
+
+
+def run() -> NoReturn:
+    """The program `ragapp`: `main`, then out.
+
+    Everything is closed by then, and an interpreter that has loaded torch takes seconds to take itself apart, in which
+    somebody would wait for their terminal.
+    """
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else bool(end.code)
+    if code != _INTERRUPTED:  # else what is to run at exit may be waiting for the very thing that was interrupted
+        atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = _READER_LEFT
+    os._exit(code)
 
 
 def main() -> None:
@@ -45,14 +66,7 @@ def main() -> None:
 
 
 def _interrupted() -> NoReturn:
-    """Everything is closed by now. What an interpreter's end would still wait for, such as the import of vLLM by an
-    engine that was starting, is of no use to somebody who wants their terminal back."""
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    print(  # noqa: T201 - the command line's own voice
-        "Interrupted; what was finished before stays, and running it again goes on from there.", file=sys.stderr
-    )
-    os._exit(_INTERRUPTED)
+    _end("Interrupted; what was finished before stays, and running it again goes on from there.", _INTERRUPTED)
 
 
 def _reader_left() -> NoReturn:

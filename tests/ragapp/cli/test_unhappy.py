@@ -271,11 +271,10 @@ class TestWeights:
         folder = tmp_path / "models" / chat_folder.name
         folder.mkdir(parents=True)
         for path in chat_folder.iterdir():
-            if path.is_file():
-                os.link(path, folder / path.name) if path.suffix == ".safetensors" else shutil.copy(path, folder)
-        (weights,) = folder.glob("*.safetensors")
-        weights.unlink()
-        weights.write_bytes(b"half of it")
+            if path.suffix == ".safetensors":
+                (folder / path.name).write_bytes(b"half of it")
+            elif path.is_file():
+                shutil.copy(path, folder)
         said: list[str] = []
 
         class Enough(Exception):
