@@ -36,9 +36,9 @@ secrets: ## write what docker compose needs and git must not have: secrets/ and 
 	@configs/compose/prepare $(SET)
 
 .PHONY: test
-test: $(READY) ## run the tests (ARGS="tests/ragapp -x" is handed to pytest)
+test: $(READY) ## run the tests in two processes (ARGS="tests/ragapp -x" is handed to pytest instead, in one)
 	@configs/setup/browser
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 .PHONY: check
 check: $(READY) ## ruff, mypy and the import floors

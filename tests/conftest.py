@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,8 @@ from ragapp.engine.vllm import VllmEngine
 from ragapp.models.weights import resolve
 from ragapp.settings import ChatSettings, EngineSettings
 
+# two processes share the tests and two cores: who waits for another thread must not keep a core busy with it
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 GIB = 2**30
 RAM = Path("/dev/shm")
 
@@ -26,6 +28,14 @@ def pytest_sessionstart() -> None:
     room = RAM.is_dir() and min(shutil.disk_usage(RAM).free, psutil.virtual_memory().available)
     if room > 12 * GIB:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(RAM))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test printed goes to another process as UTF-8, which has no half characters of names that are none."""
+    report = yield
+    report.sections = [(title, said.encode(errors="backslashreplace").decode()) for title, said in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from ragapp import __version__
 from ragapp.app import RagApp
@@ -58,13 +60,10 @@ from ragapp.serve.signin import Tries
 from ragapp.serve.traces import open_traces
 from ragapp.serve.work import Work
 
-_ROUTERS = tuple(
-    part.router
-    for part in (
-        health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
-        documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
-        backup, front,
-    )
+_PARTS = (
+    health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
+    documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
+    backup, front,
 )  # fmt: skip
 _PROBLEM: dict[str, Any] = {
     "content": {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
@@ -105,13 +104,11 @@ def build_app(house: House) -> FastAPI:
         version=__version__,
         summary="Cited answers from your own documents, on your own hardware.",
         lifespan=_lifespan,
-        responses=_PROBLEMS,
         docs_url=None,
         redoc_url=None,
     )
     app.state.house = house
-    for router in _ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     answer_errors(app)
     app.add_exception_handler(HTTPException, wrong_address_in_shape)
     serve = house.settings.serve
@@ -135,6 +132,15 @@ def build_app(house: House) -> FastAPI:
         traces=house.traces,
     )
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """All addresses, made once: they find their house in the app that a request comes to."""
+    together = APIRouter(responses=_PROBLEMS)
+    for part in _PARTS:
+        together.include_router(part.router)
+    return together.routes
 
 
 @asynccontextmanager

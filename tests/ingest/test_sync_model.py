@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -292,15 +292,49 @@ FEW = settings(
 )
 
 
-MANY = settings(
-    FEW, max_examples=400, stateful_step_count=30, derandomize=True, print_blob=False, phases=[Phase.generate],
-    report_multiple_bugs=False,
-)  # fmt: skip
-"""Until the first fault, which comes at the same place each time: how long chance takes is not what is tested."""
+Step = tuple[str, dict[str, Any]]
+
+
+def dies_in_the_middle() -> Iterator[Step]:
+    """The file is new each time, and each time the process lives a write longer."""
+    for step in range(1, 7):
+        yield "write", {"name": "a.md", "words": list(WORDS[: 1 + step % 4])}
+        yield "run_and_die", {"step": step}
+
+
+COURSE: tuple[Step, ...] = (
+    ("begin", {}),
+    ("write", {"name": "a.md", "words": ["heron"]}),
+    ("pack", {"name": "box.zip", "held": {"x.md": ["basalt"], "inner.zip!/z.md": ["clover"]}}),
+    ("run", {}),
+    ("show_source_to", {"groups": frozenset({"sales"})}),
+    ("run", {}),
+    ("show_document_to", {"name": "box.zip", "groups": frozenset({"legal"})}),
+    ("pack", {"name": "box.zip", "held": {"in/y.txt": ["dynamo"]}}),
+    ("run", {}),
+    *dies_in_the_middle(),
+)
+"""What chance would come to in the end: each of the locks below is needed once."""
 
 
 def test_whatever_happens_a_run_heals_it_and_nobody_sees_too_much(machine: type[Share]) -> None:
     run_state_machine_as_test(machine, settings=FEW)
+
+
+def taken(machine: type[Share]) -> None:
+    """The course, with what must hold looked at after each step."""
+    share = machine()
+    try:
+        for name, given in COURSE:
+            getattr(share, name)(**given)
+            share.nobody_finds_what_is_not_theirs()
+            share.after_a_run_the_index_is_what_the_files_are()
+    finally:
+        share.teardown()
+
+
+def test_the_course_is_safe(machine: type[Share]) -> None:
+    taken(machine)
 
 
 class TestItBites:
@@ -317,25 +351,25 @@ class TestItBites:
 
         monkeypatch.setattr(edge, "_nearest", without)
         with pytest.raises(AssertionError):
-            run_state_machine_as_test(machine, settings=MANY)
+            taken(machine)
 
     def test_without_the_confirmation_of_the_catalog(
         self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Catalog, "confirm", lambda self, revisions, principal: set(revisions))
         with pytest.raises((AssertionError, KeyError)):
-            run_state_machine_as_test(machine, settings=MANY)
+            taken(machine)
 
     def test_where_members_do_not_follow_their_container(
         self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(accesses, "with_members", lambda catalog, rows: tuple(rows))
         with pytest.raises(AssertionError):
-            run_state_machine_as_test(machine, settings=MANY)
+            taken(machine)
 
     def test_where_members_stay_that_their_container_lost(
         self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pipeline, "_remove_lost_members", lambda run: None)
         with pytest.raises(AssertionError):
-            run_state_machine_as_test(machine, settings=MANY)
+            taken(machine)
