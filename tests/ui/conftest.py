@@ -78,7 +78,8 @@ def page_answers(service: Service) -> bool:
         return client.get("/app/_stcore/health").status_code == 200
 
 
-@pytest.fixture(scope="session")
+# for one file: as long as it is there this thread has a running loop, in which no async test could run
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = browser_program()
     with sync_playwright() as playwright:

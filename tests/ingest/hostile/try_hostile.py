@@ -1,4 +1,4 @@
-"""Reads each file of a folder in a process of its own: `python try_hostile.py SECONDS MEBIBYTES FILE…`.
+"""Reads each file of a folder in a process of its own: `python try_hostile.py MEBIBYTES SECONDS:FILE…`.
 
 A line of JSON for each: what came of it ("text", "opened", "reason", "stopped"), what it said, and what it took.
 """
@@ -64,13 +64,14 @@ def attempt(path: Path, seconds: int, mebibytes: int) -> dict[str, object]:
     return found | {"seconds": round(time.monotonic() - began, 2), "mebibytes": usage.ru_maxrss >> 10}
 
 
-def main(seconds: int, mebibytes: int, names: list[str]) -> None:
+def main(mebibytes: int, given: list[str]) -> None:
+    files = [(Path(name), int(seconds)) for seconds, _, name in (each.partition(":") for each in given)]
     # every reader is loaded once, as in a worker that has read a file before
-    for name in [each for each in names if Path(each).name.startswith("good.")]:
-        parse(Path(name), max_text_bytes=1 << 20)
-    for name in names:
-        print(json.dumps(attempt(Path(name), seconds, mebibytes)), flush=True)
+    for path in [path for path, _ in files if path.name.startswith("good.")]:
+        parse(path, max_text_bytes=1 << 20)
+    for path, seconds in files:
+        print(json.dumps(attempt(path, seconds, mebibytes)), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(int(sys.argv[1]), sys.argv[2:])
