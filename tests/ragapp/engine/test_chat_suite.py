@@ -27,7 +27,7 @@ class TestChatVllmIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"engine": self._engine, "max_tokens": 64}
+        return {"engine": self._engine, "max_tokens": 32}
 
     @property
     def standard_chat_model_params(self) -> dict[str, Any]:
