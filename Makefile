@@ -14,7 +14,7 @@ SET ?= $(shell nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo gpu || echo cp
 override SET := $(SET)
 READY := .venv/.ready-$(SET)
 BIN := .venv/bin
-# two processes of tests with an engine each take 13 GiB
+# two processes of tests, one of them with an engine, and what they start take 13 GiB
 IN_TWO = $(shell awk '/^MemAvailable/ && $$2 > 14 * 2^20 { print "--numprocesses 2 --dist loadfile" }' /proc/meminfo)
 QUESTION ?= How long is the warranty on Corvus pumps?
 ARGS ?=

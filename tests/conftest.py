@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from ragapp.engine.vllm import VllmEngine
 from ragapp.models.weights import resolve
@@ -28,6 +32,43 @@ def pytest_sessionstart() -> None:
     room = RAM.is_dir() and min(shutil.disk_usage(RAM).free, psutil.virtual_memory().available)
     if room > 12 * GIB:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(RAM))
+
+
+class OneEngine(LoadFileScheduling):
+    """Files go whole to either of two processes (pytest-xdist), and to one all that ask the session's engine: two
+    engines at once take three times as long for the same."""
+
+    engine_files: Path
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "engine" if file in self.engine_files.read_text().splitlines() else file
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    OneEngine.engine_files = Path(tempfile.gettempdir()) / f"ragapp-tests-{node.workerinput['testrunuid']}"
+    node.workerinput["engine_files"] = str(OneEngine.engine_files)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneEngine:
+    return OneEngine(config, log)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    told = getattr(session.config, "workerinput", {}).get("engine_files")
+    if told:
+        asking = {item.location[0] for item in session.items if _asks_engine(item)}
+        Path(told).write_text("\n".join(sorted(asking)))
+
+
+def _asks_engine(item: pytest.Item) -> bool:
+    needed: list[str] = getattr(item, "fixturenames", [])
+    return "engine" in needed or ("resting_engine" in needed and item.get_closest_marker("engine") is not None)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput") and hasattr(OneEngine, "engine_files"):
+        OneEngine.engine_files.unlink(missing_ok=True)
 
 
 @pytest.hookimpl(wrapper=True)

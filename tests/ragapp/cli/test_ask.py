@@ -59,6 +59,17 @@ class TestAsk:
         rows = [json.loads(line) for line in ready("ask", "--questions", questions).out.splitlines()]
         assert [row["id"] for row in rows] == ["a", "b"]
 
+    def test_beside_a_question_that_can_not_be_asked_the_others_are_answered(
+        self, ready: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        questions = tmp_path / "questions.jsonl"
+        rows = [{"id": "a", "question": "\x00"}, {"id": "b", "question": "When does the office\x07 open?"}]
+        questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        ran = ready("ask", "--questions", questions)
+        assert ran.code == 1
+        bad, good = (json.loads(line) for line in ran.out.splitlines())
+        assert "error" in bad and good["status"] == "answered"
+
     def test_eval_counts_with_intervals(self, ready: Callable[..., Any], tmp_path: Path) -> None:
         questions = tmp_path / "questions.jsonl"
         rows = [

@@ -368,15 +368,6 @@ class TestQuestions:
         assert json.loads(line) == value
         assert "é 😀" in line
 
-    @pytest.mark.engine
-    def test_the_others_are_answered(self, run: Run, documents: Path, tmp_path: Path) -> None:
-        run("ingest", documents)
-        rows = [{"id": "a", "question": "\x00"}, {"id": "b", "question": "When does the office\x07 open?"}]
-        ran = run("ask", "--questions", self.write(tmp_path, *rows))
-        assert ran.code == 1
-        bad, good = (json.loads(line) for line in ran.out.splitlines())
-        assert "error" in bad and good["status"] == "answered"
-
     def test_control_characters_and_odd_separators_do_not_break_a_search(
         self, run: Run, documents: Path, tmp_path: Path
     ) -> None:
