@@ -20,7 +20,8 @@ from ragapp.models.weights import resolve
 from ragapp.settings import ChatSettings, EngineSettings
 
 # two processes share the tests and two cores: who waits for another thread must not keep a core busy with it
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 GIB = 2**30
 RAM = Path("/dev/shm")
 
