@@ -46,11 +46,13 @@ class OneEngine(LoadFileScheduling):
         return "engine" if file in self.engine_files.read_text().splitlines() else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
     OneEngine.engine_files = Path(tempfile.gettempdir()) / f"ragapp-tests-{node.workerinput['testrunuid']}"
     node.workerinput["engine_files"] = str(OneEngine.engine_files)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneEngine:
     return OneEngine(config, log)
 
