@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -41,9 +42,13 @@ class OneEngine(LoadFileScheduling):
 
     engine_files: Path
 
+    @cached_property
+    def _asking(self) -> frozenset[str]:
+        return frozenset(self.engine_files.read_text().splitlines())
+
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "engine" if file in self.engine_files.read_text().splitlines() else file
+        return "engine" if file in self._asking else file
 
 
 @pytest.hookimpl(optionalhook=True)

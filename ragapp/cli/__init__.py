@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from ragapp.errors import RagappError
@@ -25,12 +26,17 @@ def run() -> NoReturn:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else bool(end.code)
     if code != _INTERRUPTED:  # else what is to run at exit may be waiting for the very thing that was interrupted
-        atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = _READER_LEFT
+        with suppress(KeyboardInterrupt):
+            atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # whoever started it closed it
+            continue
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            code = _READER_LEFT
+        except OSError:
+            code = code or 2
     os._exit(code)
 
 

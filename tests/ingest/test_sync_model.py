@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -292,17 +292,14 @@ FEW = settings(
 )
 
 
-Step = tuple[str, dict[str, Any]]
+MANY = settings(
+    FEW, max_examples=400, stateful_step_count=30, derandomize=True, print_blob=False, phases=[Phase.generate],
+    report_multiple_bugs=False,
+)  # fmt: skip
+"""Until the first fault, which comes at the same place each time: how long chance takes is not what is tested."""
 
 
-def dies_in_the_middle() -> Iterator[Step]:
-    """The file is new each time, and each time the process lives a write longer."""
-    for step in range(1, 7):
-        yield "write", {"name": "a.md", "words": list(WORDS[: 1 + step % 4])}
-        yield "run_and_die", {"step": step}
-
-
-COURSE: tuple[Step, ...] = (
+COURSE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("begin", {}),
     ("write", {"name": "a.md", "words": ["heron"]}),
     ("pack", {"name": "box.zip", "held": {"x.md": ["basalt"], "inner.zip!/z.md": ["clover"]}}),
@@ -312,9 +309,8 @@ COURSE: tuple[Step, ...] = (
     ("show_document_to", {"name": "box.zip", "groups": frozenset({"legal"})}),
     ("pack", {"name": "box.zip", "held": {"in/y.txt": ["dynamo"]}}),
     ("run", {}),
-    *dies_in_the_middle(),
 )
-"""What chance would come to in the end: each of the locks below is needed once."""
+"""What chance takes long to come to: an archive changes hands, and later loses what it held."""
 
 
 def test_whatever_happens_a_run_heals_it_and_nobody_sees_too_much(machine: type[Share]) -> None:
@@ -338,7 +334,7 @@ def test_the_course_is_safe(machine: type[Share]) -> None:
 
 
 class TestItBites:
-    """The model finds each way in which one of the locks is left open."""
+    """Chance finds a filter or a confirmation that is missing, and the course what concerns an archive's members."""
 
     @pytest.mark.parametrize("branch", [0, 1])
     def test_without_the_filter_of_a_branch(
@@ -351,14 +347,14 @@ class TestItBites:
 
         monkeypatch.setattr(edge, "_nearest", without)
         with pytest.raises(AssertionError):
-            taken(machine)
+            run_state_machine_as_test(machine, settings=MANY)
 
     def test_without_the_confirmation_of_the_catalog(
         self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Catalog, "confirm", lambda self, revisions, principal: set(revisions))
         with pytest.raises((AssertionError, KeyError)):
-            taken(machine)
+            run_state_machine_as_test(machine, settings=MANY)
 
     def test_where_members_do_not_follow_their_container(
         self, machine: type[Share], monkeypatch: pytest.MonkeyPatch

@@ -191,6 +191,14 @@ class TestPipes:
         _, err = process.communicate(timeout=90)
         assert (process.returncode, err) == (141, b"")
 
+    @pytest.mark.parametrize("closed", ["stdout", "stderr"])
+    def test_what_whoever_started_it_closed_is_no_error(self, data: Path, closed: str) -> None:
+        redirected = f'exec "$@" {1 if closed == "stdout" else 2}>&-'
+        given = [sys.executable, "-m", "ragapp", "status", "--data", str(data)]
+        ran = subprocess.run(["sh", "-c", redirected, "sh", *given], capture_output=True, text=True, timeout=90)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert ("0 documents" in ran.stdout) == (closed == "stderr")
+
 
 class TestDataFolder:
     def test_of_a_newer_version_is_refused_and_left_alone(self, run: Run, documents: Path, data: Path) -> None:
