@@ -62,6 +62,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneEngi
     return OneEngine(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist says that this process has collected, and the other one reads it
 def pytest_collection_finish(session: pytest.Session) -> None:
     told = getattr(session.config, "workerinput", {}).get("engine_files")
     if told:
