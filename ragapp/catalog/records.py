@@ -101,17 +101,26 @@ class UsageRecords:
             )  # fmt: skip
 
     def rows(self, since: datetime, until: datetime | None = None) -> Iterator[UsageRow]:
-        """What was asked since then, the oldest first."""
-        wanted = select(UsageTable).where(UsageTable.at >= since).order_by(UsageTable.id)
+        """What was asked since then, the oldest first, in pages."""
+        wanted = select(UsageTable).where(UsageTable.at >= since).order_by(UsageTable.id).limit(_PAGE)
         if until is not None:
             wanted = wanted.where(UsageTable.at < until)
-        with self._sessions.reading() as session:
-            for found in session.scalars(wanted).yield_per(_PAGE):
-                yield UsageRow(
-                    found.at, found.person_id, found.door, frozenset(json.loads(found.collections)),  # type: ignore[arg-type]
-                    found.model, found.status, found.prompt_tokens, found.cached_tokens,  # type: ignore[arg-type]
-                    found.completion_tokens, found.waited_s, found.first_token_s, found.total_s,
-                )  # fmt: skip
+        last = 0
+        while True:
+            with self._sessions.reading() as session:
+                page = [(found.id, _usage(found)) for found in session.scalars(wanted.where(UsageTable.id > last))]
+            if not page:
+                return
+            yield from (row for _, row in page)
+            last = page[-1][0]
+
+
+def _usage(found: UsageTable) -> UsageRow:
+    return UsageRow(
+        found.at, found.person_id, found.door, frozenset(json.loads(found.collections)),  # type: ignore[arg-type]
+        found.model, found.status, found.prompt_tokens, found.cached_tokens,  # type: ignore[arg-type]
+        found.completion_tokens, found.waited_s, found.first_token_s, found.total_s,
+    )  # fmt: skip
 
 
 def _audit(found: AuditTable, name: str | None) -> AuditRow:

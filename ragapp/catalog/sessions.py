@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.database import WRITES, in_words
+from ragapp.catalog.interrupts import interrupts_wait
 
 
 class Sessions:
@@ -23,11 +24,16 @@ class Sessions:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads."""
-        with in_words(self.path), Session(self.engine) as session:
+        with interrupts_wait(), in_words(self.path), Session(self.engine) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session whose work is committed as one when the block ends, and undone when it fails."""
-        with in_words(self.path), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            interrupts_wait(),
+            in_words(self.path),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session

@@ -7,8 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,33 +20,10 @@ from ragapp.catalog.rows import DocumentRow, OriginRow, Totals
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.types import Principal, document_id
 
+from .conftest import row
+
 ANN = Principal("ann", frozenset({"hr"}))
 BOB = Principal("bob")
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog.open(tmp_path)
-    yield opened
-    opened.close()
-
-
-def row(source: str = "a.md", revision: int = 1, **changes: object) -> DocumentRow:
-    plain = DocumentRow(
-        id=document_id("default", source),
-        collection="default",
-        source=source,
-        revision=revision,
-        sha256="0" * 64,
-        size=10,
-        title="A",
-        file_type="md",
-        chunks=3,
-        groups=frozenset({"everyone"}),
-        parser="markdown",
-        parser_version="1",
-    )
-    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def bring_in(catalog: Catalog, source: str = "a.md", **changes: object) -> DocumentRow:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +13,6 @@ from ragapp.errors import CatalogError
 from ragapp.types import Principal, document_id
 
 STAFF, HR = frozenset({"staff"}), frozenset({"hr"})
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog.open(tmp_path)
-    yield catalog
-    catalog.close()
 
 
 def committed(catalog: Catalog, source: str, groups: frozenset[str] = STAFF) -> DocumentRow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +13,6 @@ from sqlalchemy import text
 
 from ragapp.catalog.catalog import Catalog
 from ragapp.errors import CatalogError
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog.open(tmp_path)
-    yield opened
-    opened.close()
 
 
 class TestPeople:
