@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -22,8 +24,16 @@ from ragapp.network import attempts
 from ..ragapp.serve.conftest import PASSWORD, Service, firm, furnished, move_in, office, running, wait_until
 
 __all__ = ["PASSWORD", "firm", "furnished", "office"]
-_REFUSE = "from ragapp.network import refuse_if_told\n\nrefuse_if_told()\n"
-_TELLS = "_RAGAPP_REFUSE_NETWORK"
+_REFUSE = """
+import sys
+
+if "ui" in sys.orig_argv:
+    from pathlib import Path
+
+    from ragapp.network import refuse_outgoing
+
+    refuse_outgoing(Path({report!r}))
+"""
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -36,11 +46,18 @@ def browser_program() -> str:
 def outgoing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the page's process writes down what it wanted from other machines, which it is refused."""
     folder = tmp_path_factory.mktemp("refuse")
-    (folder / "sitecustomize.py").write_text(_REFUSE)
+    report = folder / "report"
+    (folder / "sitecustomize.py").write_text(_REFUSE.format(report=str(report)))
+    # other tests of this process start programs too: what is set here must mean nothing to them
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
-        patch.setenv(_TELLS, str(folder / "report"))
-        yield folder / "report"
+        for program in ("another", "ui"):
+            assert not attempts(report)
+            wants = "import socket; socket.getaddrinfo('page.invalid', 443)"
+            subprocess.run([sys.executable, "-P", "-c", wants, program], capture_output=True, check=False)
+        assert len(attempts(report)) == 1, "what the page wanted would not be written down"
+        report.unlink()
+        yield report
 
 
 @pytest.fixture(scope="session")

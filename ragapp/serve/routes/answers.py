@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -78,14 +78,16 @@ async def events(
 ) -> StreamingResponse:
     """The answer's events after `Last-Event-ID`, and those to come."""
     house = house_of(request)
-    row = await asyncio.to_thread(_row, house, caller, answer_id)
+    # before its row: what is not in progress any more has its row complete
     live = house.answers.get(answer_id)
+    row = await asyncio.to_thread(_row, house, caller, answer_id)
     if live is None:
         fields = await asyncio.to_thread(_readable, house, caller, row)
         told = list(replayed(row, fields))
         # the last one always: a reader who waits for the end must get it
         return _sse(_of([event for event in told[:-1] if (event.id or 0) > last_event_id] + told[-1:]))
-    if not live.documents <= await asyncio.to_thread(_visible, house, caller, live):
+    known = frozenset(live.documents)  # others come while these are looked up
+    if not known <= await asyncio.to_thread(_visible, house, caller, live, known):
         await house.answers.stop(live, "Your rights changed while this was answered; ask again.")
     return _events(house, live, last_event_id)
 
@@ -126,8 +128,8 @@ def _readable(house: House, caller: Caller, row: AnswerRow) -> dict[str, Any]:
     return readable(row, asker(house, caller, row.conversation_id), house.catalog)
 
 
-def _visible(house: House, caller: Caller, live: LiveAnswer) -> set[str]:
-    return house.catalog.visible(live.documents, asker(house, caller, live.asking.conversation_id))
+def _visible(house: House, caller: Caller, live: LiveAnswer, documents: Iterable[str]) -> set[str]:
+    return house.catalog.visible(documents, asker(house, caller, live.asking.conversation_id))
 
 
 def _answer_out(house: House, caller: Caller, answer_id: str) -> AnswerOut:
@@ -144,7 +146,7 @@ def answer_out(house: House, caller: Caller, row: AnswerRow) -> AnswerOut:
         conversation_id=row.conversation_id,
         question=row.question,
         door=row.door,
-        state=live.state if live else row.state,
+        state=live.state if live and not live.done else row.state,
         created=row.created,
         reason=row.reason,
         feedback=("good" if given.good else "bad") if given else None,

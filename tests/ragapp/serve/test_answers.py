@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
 import pytest
 
+from ragapp.answer.events import Event
+from ragapp.catalog.service_rows import AnswerRow
 from ragapp.serve.withheld import WITHHELD
+from ragapp.types import Principal
 
 from .conftest import Service, wait_until
 
@@ -90,6 +96,61 @@ def test_who_loses_a_group_loses_earlier_answers_and_the_history(service: Servic
     finally:
         people.set_groups(person.id, ["board"])
     assert "31 million" in ada.get(f"/v1/answers/{answer['id']}").text
+
+
+class TestReadWhileItIsAnswered:
+    @pytest.fixture
+    def begins(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """No answer goes beyond its place in the line until this is set."""
+        begins, stream = threading.Event(), service.house.rag.astream
+
+        async def held(*asked: Any, **how: Any) -> AsyncIterator[Event]:
+            await asyncio.to_thread(begins.wait, 60)
+            async for event in stream(*asked, **how):
+                yield event
+
+        monkeypatch.setattr(service.house.rag, "astream", held)
+        return begins
+
+    def test_what_is_found_while_rights_are_looked_up_is_no_loss_of_rights(
+        self, service: Service, bob: httpx.Client, begins: threading.Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look = service.house.catalog.visible
+
+        def slowly(documents: Iterable[str], principal: Principal) -> set[str]:
+            asked = set(documents)
+            if not begins.is_set():
+                begins.set()
+                wait_until(lambda: bool(live.documents))
+            return look(asked, principal)
+
+        with bob.stream("POST", "/v1/answers", json={"question": QUESTION, "stream": True}) as response:
+            name = response.headers["x-answer-id"]
+            live = service.house.answers.get(name)
+            assert live
+            monkeypatch.setattr(service.house.catalog, "visible", slowly)
+            last = events(bob.get(f"/v1/answers/{name}/events"))[-1]
+        assert (last["event"], last["data"].get("state")) == ("done", "answered"), last
+
+    def test_an_answer_that_ends_while_it_is_looked_up_is_told_whole(
+        self, service: Service, bob: httpx.Client, begins: threading.Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        conversations = service.house.catalog.conversations
+        read = conversations.answer
+
+        def slowly(answer_id: str, person_id: str) -> AnswerRow | None:
+            row = read(answer_id, person_id)
+            if not begins.is_set():
+                begins.set()
+                wait_until(lambda: service.house.answers.get(answer_id) is None)
+            return row
+
+        with bob.stream("POST", "/v1/answers", json={"question": QUESTION, "stream": True}) as response:
+            name = response.headers["x-answer-id"]
+            monkeypatch.setattr(conversations, "answer", slowly)
+            told = [event for event in events(bob.get(f"/v1/answers/{name}/events")) if event["id"]]
+            assert told == [event for event in events(response) if event["id"]]
+        assert (told[-1]["event"], told[-1]["data"]["state"]) == ("done", "answered")
 
 
 def test_stopping_frees_the_engine(service: Service, bob: httpx.Client) -> None:
