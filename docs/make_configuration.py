@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from ragapp.profiles import profile_names
-from ragapp.settings import ENV_PREFIX, Settings
+from ragapp.settings import Settings
+from ragapp.variables import ENV_PREFIX, variable
 
 OPENING = f"""# Configuration
 
@@ -33,6 +34,10 @@ offline: true
 retrieve:
   limit: 5
 ```
+
+Where a key holds a list, a profile has a YAML list, and a variable has its texts with commas between them, or a JSON
+list: `{variable("accepted_licences")}=gemma,llama3.1`. A variable can also hold a whole part as JSON,
+`{variable("retrieve")}='{{"limit": 5, "candidates": 40}}'`; the variables of its keys beat it.
 """
 
 
@@ -55,10 +60,10 @@ def _section(name: str, model: type[BaseModel]) -> str:
     for key, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             continue
-        default = "" if field.default in (None, PydanticUndefined, "", ()) else f"`{field.default}`"
+        value = ", ".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = "" if value in (None, PydanticUndefined, "") else f"`{value}`"
         full = f"{name}.{key}" if name else key
-        variable = ENV_PREFIX + full.replace(".", "__").upper()
-        rows.append(f"| `{full}` | {default} | {field.description} | `{variable}` |")
+        rows.append(f"| `{full}` | {default} | {field.description} | `{variable(full)}` |")
     return f"\n{title}\n\n{about}\n\n" + "\n".join(rows) + "\n"
 
 

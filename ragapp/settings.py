@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -20,8 +20,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from ragapp.errors import SettingsError
 from ragapp.profiles import profile_path, read_profile, suggest
+from ragapp.variables import ENV_PREFIX, Texts, given, read_part, variable
 
-ENV_PREFIX = "RAGAPP_"
 _ARGUMENT, _DEFAULT = "argument", "default"
 
 
@@ -37,7 +37,7 @@ class ChatSettings(_Part):
     )
     revision: str | None = Field(None, description="The hub revision (commit); the registry's pinned one when empty.")
     context_tokens: int = Field(8192, ge=512, description="Longest prompt and answer together, in tokens.")
-    max_answer_tokens: int = Field(192, ge=16, description="Longest answer, in tokens.")
+    max_answer_tokens: int = Field(256, ge=16, description="Longest answer, in tokens.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 picks the likeliest word, so that answers repeat.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32",
@@ -178,7 +178,7 @@ class ServeSettings(_Part):
     host: str = Field("127.0.0.1", description="The address it listens on.")
     port: int = Field(8400, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
     public_url: str | None = Field(None, description="What browsers call it, where a proxy stands before it.")
-    proxies: tuple[str, ...] = Field(
+    proxies: Texts = Field(
         ("127.0.0.1", "::1"),
         description="Addresses and networks of proxies whose word for a visitor's address counts, with public_url.",
     )
@@ -194,7 +194,7 @@ class ServeSettings(_Part):
     session_hours: float = Field(12, gt=0, description="How long a browser stays signed in.")
     sign_in_tries: int = Field(10, ge=1, description="Failed sign-ins in ten minutes, by name and by address.")
     retention_days: int | None = Field(None, ge=1, description="Questions and answers older than this are deleted.")
-    cors_origins: tuple[str, ...] = Field((), description="Other sites whose pages may call the service.")
+    cors_origins: Texts = Field((), description="Other sites whose pages may call the service.")
     traces: str | None = Field(None, description="Where OpenTelemetry traces are sent (OTLP over HTTP); none if empty.")
     trace_text: bool = Field(False, description="Put questions and document text into traces.")
     oidc: OidcSettings = OidcSettings()
@@ -232,9 +232,7 @@ class Settings(BaseSettings):
     profile: str = Field("laptop", description="A profile's name (laptop, gpu) or the path of a YAML file.")
     data: Path = Field(Path("~/.local/share/ragapp"), description="The folder that holds everything ragapp keeps.")
     offline: bool = Field(True, description="Never reach for a hub; models come from packages or folders.")
-    accepted_licences: tuple[str, ...] = Field(
-        (), description="Licences that restrict use and that you accept, by name."
-    )
+    accepted_licences: Texts = Field((), description="Licences that restrict use and that you accept, by name.")
     chat: ChatSettings = ChatSettings()
     engine: EngineSettings = EngineSettings()
     embedder: EmbedderSettings = EmbedderSettings()
@@ -248,6 +246,9 @@ class Settings(BaseSettings):
 
     def __init__(self, **arguments: Any) -> None:
         _refuse_unknown_variables()
+        for part in _PARTS:
+            read_part(part)
+        arguments = {name: _as_given(value) for name, value in arguments.items()}
         try:
             super().__init__(**arguments)
         except ValidationError as error:
@@ -308,20 +309,33 @@ class _ProfileSource(PydanticBaseSettingsSource):
         return self._values
 
 
+def _is_part(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+_PARTS = tuple(name for name, field in Settings.model_fields.items() if _is_part(field.annotation))
+
+
+def _as_given(value: Any) -> Any:
+    """An argument as a tree of what was said: what a part leaves to its defaults is left to variables and profile."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True)
+    return {key: _as_given(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
 def _refuse_unknown_variables() -> None:
-    known = {_variable(key) for key in all_keys()}
-    whole = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    for variable in os.environ:
-        if variable.startswith(ENV_PREFIX) and variable.upper() not in known | whole:
-            raise SettingsError(f"The variable {variable} names no setting; {suggest(variable, sorted(known))}")
+    known = {variable(key) for key in all_keys()}
+    whole = {variable(part) for part in _PARTS}
+    for name in os.environ:
+        if name.startswith(ENV_PREFIX) and name.upper() not in known | whole:
+            raise SettingsError(f"The variable {name} names no setting; {suggest(name, sorted(known))}")
 
 
 def all_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
     """Every key of the tree, dotted, in order."""
     keys: list[str] = []
     for name, field in (model or Settings).model_fields.items():
-        part = field.annotation
-        if isinstance(part, type) and issubclass(part, BaseModel):
+        if _is_part(part := field.annotation):
             keys += all_keys(part, f"{prefix}{name}.")
         else:
             keys.append(prefix + name)
@@ -331,8 +345,6 @@ def all_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, BaseModel):
-            value = value.model_dump(exclude_unset=True)
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
@@ -340,21 +352,18 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _variable(key: str) -> str:
-    return ENV_PREFIX + key.replace(".", "__").upper()
-
-
 def _origins(arguments: dict[str, Any], profile: str | None) -> Callable[[str], str]:
     """Tells of a key where its value comes from: "argument", a variable's name, a profile's path, or "default"."""
     path = profile_path(profile)
-    given, written = _flat(arguments), _flat(read_profile(path))
+    said, written = _flat(_as_given(arguments)), _flat(read_profile(path))
+    whole = {key: variable(part) for part in _PARTS if given(part) for key in _flat({part: read_part(part)})}
 
     def origin(key: str) -> str:
-        if key in given:
+        if key in said:
             return _ARGUMENT
-        if os.environ.get(_variable(key)):
-            return _variable(key)
-        return str(path) if key in written else _DEFAULT
+        if given(key):
+            return variable(key)
+        return whole.get(key) or (str(path) if key in written else _DEFAULT)
 
     return origin
 
@@ -369,7 +378,8 @@ def _place(origin: str) -> str:
 def _sentence(error: ValidationError, arguments: dict[str, Any]) -> str:
     """The first fault of a ValidationError as one sentence with key, place and remedy."""
     fault = error.errors()[0]
-    key = ".".join(str(part) for part in fault["loc"])
+    # a number is a place in a list, which nobody calls by a key
+    key = ".".join(part for part in fault["loc"] if isinstance(part, str))
     profile = arguments.get("profile")
     origin = _origins(arguments, profile)
     if not key:  # values that can't live together

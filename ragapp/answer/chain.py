@@ -33,6 +33,8 @@ from ragapp.types import Answer, AnswerStatus, Citation, Passage, Principal, Sen
 _log = logging.getLogger(__name__)
 NOT_FOUND = "This is not in your documents."
 _DECLINED = "the model found no answer in the passages"
+_UNSUPPORTED = "no sentence of the answer stood up to the passages"
+_CUT = "the limit of tokens was reached before the first sentence was whole (chat.max_answer_tokens)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Piece:
 
     text: str
     usage: Usage | None = None
+    cut: bool = False
+    """The answer's limit of tokens was reached here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class _Progress:
     """Unsupported sentences that wait for a supported one to come; without any they are never shown."""
     declined: bool = False
     """The model said that the passages don't hold the answer."""
+    cut: bool = False
+    """The limit of tokens was reached in the middle of a sentence."""
 
     def since(self) -> float:
         return round(time.monotonic() - self.began, 4)
@@ -173,7 +179,7 @@ class AnswerChain(Runnable[Any, Answer]):
                 async for event in events:
                     yield event
             if not any(sentence.supported for sentence in progress.sentences):
-                reason = _DECLINED if progress.declined else "no sentence of the answer stood up to the passages"
+                reason = _DECLINED if progress.declined else _CUT if progress.cut else _UNSUPPORTED
         answer = self._whole(progress, reason)
         _note(answer, with_text=self._log_text)
         yield Done(answer)
@@ -187,6 +193,7 @@ class AnswerChain(Runnable[Any, Answer]):
                     progress.first_token_s = progress.since()
                 if piece.usage:
                     progress.usage += piece.usage
+                progress.cut = progress.cut or piece.cut
                 if tokens and piece.text:
                     yield TokenArrived(piece.text)
                 for text in stream.feed(piece.text):
@@ -196,13 +203,14 @@ class AnswerChain(Runnable[Any, Answer]):
             # a reader who leaves in mid-answer must free the request in the engine at once
             if close := getattr(pieces, "aclose", None):
                 await close()
-        if rest := stream.rest():
+        # half a sentence may say the opposite of the whole
+        if (rest := stream.rest()) and not progress.cut:
             for event in await self._released(progress, prompt, rest):
                 yield event
 
     async def _released(self, progress: _Progress, prompt: Prompt, text: str) -> list[Event]:
         """Events for one generated sentence: none while it has to wait, or if it states what no passage holds."""
-        if declines(text):
+        if declines(text, prompt.passages):
             progress.declined = True
             return []
         cited = await _run(self.stages.cite, text, prompt.passages, progress.asked.question)

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ragapp.answer.markers import unmarked
 from ragapp.answer.sentences import spans
 from ragapp.answer.statements import above
 from ragapp.answer.words import Stems, counted, names, numbers, words
 from ragapp.types import Citation, Passage
 
-_NAMED = r"(?:sources?|passages?|documents?|docs?|ref(?:erence)?s?|quellen?|nr|no)\b[.:]?"
-_MARKER = re.compile(r"\s*\[\s*(?:source\s*)?(\d+(?:\s*[,;]\s*\d+)*)\s*\]", re.IGNORECASE)
-_STRAY = re.compile(
-    r"\s*\[\s*(?:source|quelle)?\s*\d*[^\]\s]{0,12}\]"
-    rf"|\s*[\[(]\s*{_NAMED}\s*#?\d[^\])\n]{{0,24}}[\])]"
-    r"|\s*\[\s*\d+(?:\s*(?:,|;|&|-|and|und)\s*\d+)+\s*\]"
-    r"|\s*\u3010[^\u3011\n]{0,24}\u3011",
-    re.IGNORECASE,
-)
-"""What is no marker of ours but looks like one, in the ways that models have of writing them."""
 _QUOTE_SENTENCES = 2
 """A quote is at most so many neighbouring sentences: enough for a rule and its exception, short enough to read."""
 
@@ -34,7 +24,8 @@ class Cited:
     support: float
     """Share of the sentence's stems that its quotes hold, with title and headings above them, 0 to 1."""
     invented: frozenset[str]
-    """Numbers and names that stand neither in the quotes, nor above them, nor in the question."""
+    """Numbers and names that stand neither in the quotes, nor above them, nor in the question. The question's numbers
+    count only beside one that the quotes hold: what was asked is not confirmed by repeating it."""
 
 
 def cite(sentence: str, passages: Sequence[Passage], question: str, stems: Stems, min_support: float) -> Cited:
@@ -42,8 +33,7 @@ def cite(sentence: str, passages: Sequence[Passage], question: str, stems: Stems
 
     The citations' markers are the passages' numbers in the prompt (from 1); the caller numbers them for the reader.
     """
-    marked = [int(n) for match in _MARKER.finditer(sentence) for n in re.findall(r"\d+", match.group(1))]
-    text = _STRAY.sub("", _MARKER.sub("", sentence)).strip()
+    text, marked = unmarked(sentence, passages)
     given = [n for n in dict.fromkeys(marked) if 1 <= n <= len(passages)]
     wanted = stems(text)
     if not wanted and not numbers(text):
@@ -70,12 +60,14 @@ def _among(
     text: str, wanted: frozenset[int], markers: Iterable[int], passages: Sequence[Passage], question: str, stems: Stems
 ) -> Cited | None:
     """The passage whose quote says most of the sentence, and others that it needs for facts which that one lacks."""
-    stated = counted(text) | names(text)
+    figures, stated = counted(text), counted(text) | names(text)
     asked = numbers(question, spelled=True) | frozenset(words(question))
     held = [_held(text, wanted, marker, passages[marker - 1], stems) for marker in markers]
     if not held:
         return None
     held.sort(key=lambda one: (len(stated - asked - one.facts), -_share(wanted, one.stems), one.marker))
+    if figures and not any(figures & one.facts for one in held):
+        asked -= figures
     chosen, facts = held[:1], held[0].facts | asked
     for other in held[1:]:
         if len(chosen) < 3 and (stated - facts) & other.facts:
@@ -89,7 +81,12 @@ def _among(
 def _held(text: str, wanted: frozenset[int], marker: int, passage: Passage, stems: Stems) -> _Held:
     start, end = best_quote(text, wanted, passage.text, stems)
     seen = f"{above(passage)}\n{passage.text[start:end]}"
-    return _Held(marker, start, end, stems(seen), numbers(seen, spelled=True) | frozenset(words(seen)))
+    return _Held(marker, start, end, stems(seen), _figures(seen) | frozenset(words(seen)))
+
+
+def _figures(text: str) -> frozenset[str]:
+    """Numbers of a passage, as it writes them and as a sentence does that says the same on one line."""
+    return numbers(text, spelled=True) | numbers(" ".join(text.split()))
 
 
 def _share(wanted: frozenset[int], held: frozenset[int]) -> float:
@@ -120,7 +117,7 @@ def best_quote(text: str, wanted: frozenset[int], within: str, stems: Stems) -> 
     """
     stated = counted(text)
     pieces = spans(within)
-    held = [(stems(within[start:end]), numbers(within[start:end], spelled=True)) for start, end in pieces]
+    held = [(stems(within[start:end]), _figures(within[start:end])) for start, end in pieces]
     best = (0, len(within))
     best_value = -1.0
     for length in range(1, _QUOTE_SENTENCES + 1):

@@ -90,10 +90,12 @@ def stands(cited: Cited, settings: AnswerSettings) -> bool:
     return bool(cited.citations) and not cited.invented and cited.support >= settings.min_support
 
 
-def declines(sentence: str) -> bool:
-    """Whether the model says that its sources don't hold the answer: the words for it, perhaps spelled its own way."""
+def declines(sentence: str, passages: Sequence[Passage]) -> bool:
+    """Whether the model says that the passages don't hold the answer: the words for it, perhaps spelled its own way.
+    Where a passage holds them too, only a sentence of nothing else says so."""
     letters = "".join(filter(str.isalpha, sentence)).casefold()
-    return NO_ANSWER in sentence or letters == "notfound"
+    said = NO_ANSWER in sentence and not any(NO_ANSWER in passage.text for passage in passages)
+    return said or letters == "notfound"
 
 
 def nearest_documents(candidates: Sequence[Passage], limit: int = 3) -> tuple[NearDocument, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,24 +28,35 @@ class _Quote:
 
 
 def quotes(
-    statements: Sequence[Statement], ranked: Sequence[Passage], given: Sequence[Passage], stems: Stems
+    statements: Sequence[Statement],
+    ranked: Sequence[Passage],
+    given: Sequence[Passage],
+    stems: Stems,
+    fits: Callable[[str], bool],
 ) -> tuple[str, ...]:
     """Answers to choose from, the likeliest that the prompt holds first; empty where it holds none of the statements.
 
-    `ranked` are the passages that the statements count, `given` those of the prompt. Of two dated versions of one rule
-    that state different figures, the newer comes first and both dates are said.
+    `ranked` are the passages that the statements count, `given` those of the prompt; `fits` tells what is no longer
+    than an answer may be. Of two dated versions of one rule that state different figures, the newer comes first and
+    both dates are said.
     """
-    found = _offered(statements, ranked, given)
+    found = _offered(statements, ranked, given, fits)
     if len(found) < 2:
         return tuple(_written(quote) for quote in found)
     if version := next((other for other in found[1:] if _disagree(found[0], other, stems)), None):
         older, newer = sorted((found[0], version), key=lambda quote: quote.date or datetime.min)
-        return (f"{_written(newer, dated=True)} {_written(older, dated=True)}",)
+        both = f"{_written(newer, dated=True)} {_written(older, dated=True)}"
+        return (both if fits(both) else _written(newer),)
     best, *others = (_written(quote) for quote in found)
-    return (*(f"{best} {other}" for other in others), best)
+    return (*(both for other in others if fits(both := f"{best} {other}")), best)
 
 
-def _offered(statements: Sequence[Statement], ranked: Sequence[Passage], given: Sequence[Passage]) -> list[_Quote]:
+def _offered(
+    statements: Sequence[Statement],
+    ranked: Sequence[Passage],
+    given: Sequence[Passage],
+    fits: Callable[[str], bool],
+) -> list[_Quote]:
     found: dict[str, _Quote] = {}
     best: float | None = None
     for statement in statements:
@@ -55,8 +66,10 @@ def _offered(statements: Sequence[Statement], ranked: Sequence[Passage], given: 
         text = " ".join(statement.text.split())
         for marker, passage in enumerate(given, 1):
             if passage.document_id == home.document_id and statement.text in passage.text:
-                found.setdefault(text, _Quote(text, marker, passage.date, passage.document_id))
-                best = statement.score if best is None else best
+                quote = _Quote(text, marker, passage.date, passage.document_id)
+                if fits(_written(quote)):
+                    found.setdefault(text, quote)
+                    best = statement.score if best is None else best
                 break
     return list(found.values())
 

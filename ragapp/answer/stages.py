@@ -71,7 +71,11 @@ def build_stages(
         prompt = writer.pack(asked.question, usable_history(asked), passages, budget, likeliest)
         if settings.answer.wording == "free":
             return prompt
-        return replace(prompt, choices=quotes(judgement.statements, passages, prompt.passages, bm25.stems))
+
+        def fits(answer: str) -> bool:
+            return budget.count(answer) < budget.answer  # and a token that ends it
+
+        return replace(prompt, choices=quotes(judgement.statements, passages, prompt.passages, bm25.stems, fits))
 
     async def generate(prompt: Prompt, asked: Asked) -> AsyncIterator[Piece]:
         limits: dict[str, Any] = {"max_tokens": settings.chat.max_answer_tokens}
@@ -80,7 +84,8 @@ def build_stages(
                 return  # there is nothing to quote, and the model may have no words of its own
             limits["choice"] = prompt.choices
         async for chunk in chat.astream(list(prompt.messages), cache_salt=cache_salt(asked.principal), **limits):
-            yield Piece(str(chunk.text), usage_of(chunk))
+            cut = chunk.response_metadata.get("finish_reason") == "length"
+            yield Piece(str(chunk.text), usage_of(chunk), cut)
 
     def cited(sentence: str, passages: Sequence[Passage], question: str) -> Cited:
         return cite(sentence, passages, question, bm25.stems, settings.answer.min_support)

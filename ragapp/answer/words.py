@@ -8,19 +8,28 @@ from collections.abc import Callable
 Stems = Callable[[str], frozenset[int]]
 """The stems of a text without stop words, as the BM25 branch hashes them."""
 
-_NUMBER = re.compile(r"\d+(?:[.,'\u2019\u00a0\u202f ]\d{3})*(?:[.,]\d+)?")
+_NUMBER = re.compile(r"(?:\d{1,3}(?:[.,'\u2019\u00a0\u2009\u202f ]\d{3}(?!\d))+|\d+)(?:[.,]\d+)?")
 _WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).+|(?:19|20)\d\d")
-_SMALL = {
-    word: str(value)
-    for value, words in enumerate(
-        (
-            "zero null", "one ein eine einen einem einer", "two zwei", "three drei", "four vier", "five fünf",
-            "six sechs", "seven sieben", "eight acht", "nine neun", "ten zehn", "eleven elf", "twelve zwölf",
-        )
-    )
-    for word in words.split()
-}  # fmt: skip
+_UNITS = (
+    "zero null", "one ein eine einen einem einer", "two zwei", "three drei", "four vier", "five fünf", "six sechs",
+    "seven sieben", "eight acht", "nine neun", "ten zehn", "eleven elf", "twelve zwölf", "thirteen dreizehn",
+    "fourteen vierzehn", "fifteen fünfzehn", "sixteen sechzehn", "seventeen siebzehn", "eighteen achtzehn",
+    "nineteen neunzehn",
+)  # fmt: skip
+_TENS = (
+    "twenty zwanzig", "thirty dreißig dreissig", "forty vierzig", "fifty fünfzig", "sixty sechzig", "seventy siebzig",
+    "eighty achtzig", "ninety neunzig",
+)  # fmt: skip
+_SMALL = {word: str(value) for value, words in enumerate(_UNITS) for word in words.split()}
+_SMALL |= {word.casefold(): str(10 * value) for value, words in enumerate(_TENS, 2) for word in words.split()}
+_SMALL |= {
+    compound.casefold(): str(10 * ten + unit)
+    for ten, tens in enumerate(_TENS, 2)
+    for unit, units in enumerate(_UNITS[1:10], 1)
+    for english, *german in [tens.split()]
+    for compound in (f"{english}-{units.split()[0]}", *(f"{units.split()[1]}und{each}" for each in german))
+}
 _GERMAN = frozenset(
     "der die das dem den des und für ist nicht mit ein eine einen einem auf zu im von nach welche welcher welches "
     "werden wird wie wann wer darf kann sind hat bei aus vom zum zur".split()
@@ -31,10 +40,11 @@ _ARTICLES = {"one", "ein", "eine", "einen", "einem", "einer", "null"}
 
 
 def numbers(text: str, *, spelled: bool = False) -> frozenset[str]:
-    """Numbers in one spelling: 1,200.50 and 1.200,50 are both "1200.5". `spelled` adds number words (two, drei)."""
+    """Numbers in one spelling: 1,200.50 and 1.200,50 are both "1200.5". `spelled` adds number words (two, drei), also
+    those in compounds (a three-month notice)."""
     found = {_plain(match.group()) for match in _NUMBER.finditer(text)}
     if spelled:
-        found |= {_SMALL[word] for word in words(text) if word in _SMALL}
+        found |= {_SMALL[part] for word in words(text) for part in (word, *word.split("-")) if part in _SMALL}
     return frozenset(found)
 
 
@@ -76,7 +86,7 @@ def codes(text: str) -> frozenset[str]:
 
 
 def _plain(number: str) -> str:
-    digits = re.sub(r"['\u2019\u00a0\u202f ]", "", number)
+    digits = re.sub(r"['\u2019\u00a0\u2009\u202f ]", "", number)
     dot, comma = digits.rfind("."), digits.rfind(",")
     if dot >= 0 and comma >= 0:
         thousands = "," if dot > comma else "."

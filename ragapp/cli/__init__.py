@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import sys
 from contextlib import suppress
@@ -21,6 +22,10 @@ def run() -> NoReturn:
     somebody would wait for their terminal.
     """
     code = 0
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where whoever started it closed it
+            # a terminal that isn't UTF-8 shows what it can't write as \u2026, and the command goes on
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
     except SystemExit as end:
@@ -82,5 +87,6 @@ def _reader_left() -> NoReturn:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    print(sentence, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    with suppress(OSError):  # stderr may be what can't be written to
+        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
     sys.exit(code)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragapp.errors import RagappError
 from ragapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,10 +66,19 @@ def out(text: str) -> None:
 
 
 def _print(text: str) -> None:
-    print(text.encode("utf-8", "backslashreplace").decode(), flush=True)  # noqa: T201 - the command line's own voice
+    try:
+        print(text.encode("utf-8", "backslashreplace").decode(), flush=True)  # noqa: T201 - the command line's own voice
+    except BrokenPipeError:
+        raise  # its reader has left and wants no more, which is no fault
+    except OSError as error:
+        raise RagappError(
+            f"What the output goes to can't take it ({error.strerror}); free some space there, or send it elsewhere."
+        ) from None
 
 
 def out_json(value: Any, *, indent: int | None = 2) -> None:
-    """A result for programs; what is no text, or would end a line for some readers, is escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    """A result for programs; what is no text, would end a line for some readers, or is beyond what stdout can write, is
+    escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf"), indent=indent)
     _print(re.sub("[\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text))

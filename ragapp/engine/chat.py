@@ -154,7 +154,9 @@ class ChatVllm(BaseChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """The model with tools. `tool_choice`: "auto" (it decides), "any", "none", or a tool's name (it must call it).
 
-        A call is always valid JSON that fits the tool's schema, since the engine can write nothing else.
+        A call is always valid JSON that fits the tool's schema, since the engine can write nothing else. Where the
+        token limit cuts one off, a call that had to be made is completed, and one that the model made of itself
+        ("auto") is among `invalid_tool_calls` alone, so that nobody runs it with half its arguments.
         """
         told = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         return self.bind(tools=told, tool_choice=_choice(tool_choice, told), **kwargs)

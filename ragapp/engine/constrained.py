@@ -11,7 +11,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from ragapp.engine.bounds import plainest, rest_of_number
+
 _CLOSED_STRINGS = {"maxLength", "pattern", "format", "enum", "const"}
+_STRING_ENDS = (
+    *('"', '\\"', '0"', '00"', '000"', '0000"'),
+    *('\\udc00"', 'udc00"', 'dc00"', 'c00"', '0\\udc00"', '00\\udc00"'),
+)
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
 Schema = Mapping[str, Any]
 
@@ -73,18 +79,12 @@ def smallest(schema: Schema) -> Any:
     if kind == "object":
         return {name: smallest(schema["properties"][name]) for name in _required(schema)}
     if kind == "array":
-        return [smallest(schema.get("items") or {"type": "null"})] * int(schema.get("minItems", 0))
+        return [smallest(_item(schema, at)) for at in range(_least_items(schema))]
     if kind == "string":
         return " " * int(schema.get("minLength", 0))
     if kind in ("integer", "number"):
-        return _number_from(schema)
+        return plainest(schema)
     return {"boolean": False}.get(kind)
-
-
-def _number_from(schema: Schema) -> int:
-    low = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1)
-    high = schema.get("maximum", schema.get("exclusiveMaximum", 1) - 1)
-    return int(max(low, 0) if high >= 0 else high)
 
 
 def _kind(schema: Schema) -> str:
@@ -95,6 +95,33 @@ def _kind(schema: Schema) -> str:
 def _required(schema: Schema) -> list[str]:
     known = schema.get("properties", {})
     return [name for name in schema.get("required", ()) if name in known]
+
+
+def _value(schema: Schema, name: str) -> Schema:
+    """The schema of an object's value, be it of a key that is known by name or of any other."""
+    other = schema.get("additionalProperties")
+    value = schema.get("properties", {}).get(name, other)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _item(schema: Schema, at: int) -> Schema:
+    """The schema of an array's item at this place."""
+    first = schema.get("prefixItems", ())
+    item = first[at] if at < len(first) else schema.get("items")
+    return item if isinstance(item, Mapping) else {"type": "null"}
+
+
+def _least_items(schema: Schema) -> int:
+    return int(schema.get("minItems", 0))
+
+
+def _options(schema: Schema) -> list[Any]:
+    """The values that alone are allowed; none where the schema doesn't list them."""
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def ending(text: str, schema: Schema) -> str:
@@ -112,22 +139,22 @@ class _Reader:
     def rest_of(self, schema: Schema) -> str | None:
         first = self._next()
         if first == "":
-            return json.dumps(smallest(schema), ensure_ascii=False)
+            return _json(smallest(schema))
         schema = self._chosen(schema, first)
         if first == "{":
             return self._rest_of_object(schema)
         if first == "[":
             return self._rest_of_array(schema)
         if first == '"':
-            return self._rest_of_string(schema.get("enum") or [schema[key] for key in ("const",) if key in schema])
-        return self._rest_of_word()
+            return self._rest_of_string(_options(schema), int(schema.get("minLength", 0)))
+        return self._rest_of_word(schema)
 
     def _rest_of_object(self, schema: Schema) -> str | None:
         known = schema.get("properties", {})
         seen: list[str] = []
 
         def missing(comma: bool) -> str:
-            parts = [f'"{name}": {json.dumps(smallest(known[name]))}' for name in _required(schema) if name not in seen]
+            parts = [f'"{name}": {_json(smallest(known[name]))}' for name in _required(schema) if name not in seen]
             return (", " if comma and parts else "") + ", ".join(parts) + "}"
 
         self._at += 1
@@ -143,30 +170,37 @@ class _Reader:
                 following = [name for name in known if name not in seen]
                 needed = next((name for name in following if name in _required(schema)), (following or [""])[0])
                 seen.append(needed)
-                return f'"{needed}": {json.dumps(smallest(known.get(needed, {})))}' + missing(comma=True)
+                return f'"{needed}": {_json(smallest(_value(schema, needed)))}' + missing(comma=True)
             begin = self._at
             rest = self._rest_of_string([name for name in known if name not in seen])
             name = json.loads(self._text[begin : self._at] + (rest or ""))
             seen.append(name)
             if rest is not None or self._next() == "":
-                return f"{rest or ''}: {json.dumps(smallest(known.get(name, {})))}" + missing(comma=True)
+                return f"{rest or ''}: {_json(smallest(_value(schema, name)))}" + missing(comma=True)
             self._at += 1
-            if (rest := self.rest_of(known.get(name, {}))) is not None:
+            if (rest := self.rest_of(_value(schema, name))) is not None:
                 return rest + missing(comma=True)
 
     def _rest_of_array(self, schema: Schema) -> str | None:
-        item = schema.get("items") or {}
+        count = 0
+
+        def missing() -> str:
+            items = [_json(smallest(_item(schema, at))) for at in range(count, _least_items(schema))]
+            return (", " if count and items else "") + ", ".join(items) + "]"
+
         self._at += 1
         while (mark := self._next()) != "]":
             if mark == "":
-                return "]"
+                return missing()
             self._at += mark == ","
-            if (rest := self.rest_of(item)) is not None:
-                return rest + "]"
+            rest = self.rest_of(_item(schema, count))
+            count += 1
+            if rest is not None:
+                return rest + missing()
         self._at += 1
         return None
 
-    def _rest_of_string(self, choices: list[Any]) -> str | None:
+    def _rest_of_string(self, choices: list[Any], least: int = 0) -> str | None:
         begin = self._at
         self._at += 1
         while self._at < len(self._text):
@@ -177,21 +211,26 @@ class _Reader:
         self._at = len(self._text)
         written = self._text[begin:]
         for choice in choices:
-            whole = json.dumps(choice, ensure_ascii=False)
+            whole = _json(choice)
             if whole.startswith(written):
                 return whole[len(written) :]
-        return _end_of_string(written)
+        end = _end_of_string(written)
+        if not least:
+            return end
+        return end[:-1] + " " * (least - len(json.loads(written + end, strict=False))) + '"'
 
-    def _rest_of_word(self) -> str | None:
+    def _rest_of_word(self, schema: Schema) -> str | None:
         begin = self._at
         while self._at < len(self._text) and self._text[self._at] not in ",]} \n\t":
             self._at += 1
         if self._at < len(self._text):
             return None
         word = self._text[begin:]
+        if options := [whole for whole in map(_json, _options(schema)) if whole.startswith(word)]:
+            return min(options, key=len)[len(word) :]
         if word[0] in _LITERALS:
             return _LITERALS[word[0]][len(word) :]
-        return "0" if word[-1] in "-+.eE" else ""
+        return rest_of_number(word, schema)
 
     def _chosen(self, schema: Schema, first: str) -> Schema:
         """Of alternatives, the one that can begin with this character."""
@@ -216,9 +255,8 @@ def _alternatives(schema: Schema) -> Iterator[Schema]:
 
 
 def _begins(schema: Schema, first: str, text: str) -> bool:
-    options = schema.get("enum") or [schema[key] for key in ("const",) if key in schema]
-    if options:
-        return any(text.startswith(json.dumps(o)) or json.dumps(o).startswith(text) for o in options)
+    if options := [_json(option) for option in _options(schema)]:
+        return any(text.startswith(option) or option.startswith(text) for option in options)
     kinds = {"{": "object", "[": "array", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}
     if first == "{" and _kind(schema) == "object":
         return _agrees(schema, text)
@@ -236,11 +274,11 @@ def _agrees(schema: Schema, text: str) -> bool:
 
 
 def _end_of_string(written: str) -> str:
-    """What closes a string that was cut off, perhaps in the middle of an escape."""
-    for missing in ('"', '\\"', '0"', '00"', '000"', '0000"'):
+    """What closes a string that was cut off, perhaps in the middle of an escape or of a pair of them."""
+    for missing in _STRING_ENDS:
         try:
-            json.loads(written + missing)
-        except ValueError:
+            json.loads(written + missing).encode()
+        except ValueError:  # also of the half of a pair, which is no text
             continue
         return missing
     return '"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from ragapp.engine.constrained import fit
 
 _OPEN = "<tool_call>"
 _CLOSE = "</tool_call>"
+_NAME = re.compile(r'"name":\s*("(?:[^"\\]|\\.)*")')
 Tool = Mapping[str, Any]
 """A tool in OpenAI's form: {"type": "function", "function": {"name", "description", "parameters"}}."""
 
@@ -69,17 +71,51 @@ def _parameters(tool: Tool) -> dict[str, Any]:
 
 
 @dataclass
+class _Nesting:
+    """How deep in JSON a reader is, so that it knows where a value ends, and that marks in a string are only text."""
+
+    closers: str = ""
+    """What closes the brackets that are open, the innermost last."""
+    in_string: bool = False
+    escaped: bool = False
+
+    def value_in(self, text: str) -> tuple[str, bool]:
+        """(what of the text belongs to the value, whether the value ends there)."""
+        for at, mark in enumerate(text, 1):
+            if self.in_string:
+                self.in_string = self.escaped or mark != '"'
+                self.escaped = mark == "\\" and not self.escaped
+            elif mark == '"':
+                self.in_string = True
+            elif mark in "{[":
+                self.closers += "}" if mark == "{" else "]"
+            elif mark in "}]":
+                self.closers = self.closers[:-1]
+                if not self.closers:
+                    return text[:at], True
+        return text, False
+
+    def contradiction(self) -> str:
+        """What makes a value that was cut off unreadable for good."""
+        string = ("\\" if self.escaped else "") + '"' if self.in_string else ""
+        return string + ("}" if self.closers.endswith("]") else "]")
+
+
+@dataclass
 class CallReader:
     """Turns what the engine writes, piece by piece, into text and chunks of tool calls.
 
-    With "only", all of it is one call; with "tagged", calls stand between <tool_call> tags amid free text.
+    With "only", all of it is one call; with "tagged", calls stand between <tool_call> tags amid free text. A call whose
+    arguments were cut off becomes an invalid one, which nobody runs.
     """
 
     mode: Literal["only", "tagged"]
     _held: str = ""
     _call: int = -1
     _inside: bool = False
-    _named: bool = field(default=False)
+    _named: bool = False
+    _whole: bool = False
+    _nesting: _Nesting = field(default_factory=_Nesting)
 
     def __post_init__(self) -> None:
         if self.mode == "only":
@@ -95,25 +131,27 @@ class CallReader:
         self._held += piece
         texts: list[str] = []
         chunks: list[ToolCallChunk] = []
-        while self._step(last, texts, chunks):
+        while self._step(texts, chunks):
             pass
         if not self._inside:
             keep = 0 if last else _overlap(self._held, _OPEN)
             texts.append(self._held[: len(self._held) - keep])
             self._held = self._held[len(self._held) - keep :]
+        elif last and not self._whole:
+            self._break_off(chunks)
         text = "".join(texts)
         # the blanks between and after calls are no answer
         return text if text.strip() or not self.found else "", chunks
 
     def _begin(self) -> None:
-        self._inside, self._named = True, False
+        self._inside, self._named, self._whole, self._nesting = True, False, False, _Nesting()
         self._call += 1
 
-    def _step(self, last: bool, texts: list[str], chunks: list[ToolCallChunk]) -> bool:
+    def _step(self, texts: list[str], chunks: list[ToolCallChunk]) -> bool:
         """Make one move forward in the held text; False where more of it is needed."""
         if not self._inside:
             before, tag, after = self._held.partition(_OPEN)
-            if not tag or self.mode == "only":
+            if not tag:
                 return False
             texts.append(before)
             self._held = after
@@ -123,28 +161,42 @@ class CallReader:
             head, mark, after = self._held.partition('"arguments":')
             if not mark or not after.strip():
                 return False
-            name = json.loads(head.strip().rstrip(",") + "}")["name"]
-            chunks.append(tool_call_chunk(name=name, args="", id=f"call_{uuid4().hex[:24]}", index=self._call))
-            self._held, self._named = after.lstrip(), True
+            self._name(json.loads(head.strip().rstrip(",") + "}")["name"], chunks)
+            self._held = after.lstrip()
             return True
-        return self._arguments(last, chunks)
+        if not self._whole:
+            arguments, self._whole = self._nesting.value_in(self._held)
+            self._held = self._held[len(arguments) :]
+            self._add(arguments, chunks)
+            return self._whole
+        return self._close()
 
-    def _arguments(self, last: bool, chunks: list[ToolCallChunk]) -> bool:
-        whole = last if self.mode == "only" else _CLOSE in self._held
-        if whole:
-            arguments, _, after = self._held.partition(_CLOSE) if self.mode == "tagged" else (self._held, "", "")
-            arguments = arguments.rstrip().removesuffix("}")  # the call's own brace
-            self._held, self._inside = after, False
-        else:
-            # the closing brace and tag, perhaps only begun, must not be taken for arguments
-            keep = len("}\n" + _CLOSE) if self.mode == "tagged" else 1
-            arguments, self._held = self._held[:-keep], self._held[-keep:]
+    def _close(self) -> bool:
+        """Pass over the call's own brace and its closing tag."""
+        _, tag, after = self._held.partition(_CLOSE)
+        if not tag or self.mode == "only":
+            return False
+        self._held, self._inside = after, False
+        return True
+
+    def _break_off(self, chunks: list[ToolCallChunk]) -> None:
+        """End a call whose arguments were cut off so that LangChain can't complete it as if nothing were missing."""
+        if not self._named:
+            name = _NAME.search(self._held)
+            self._name(json.loads(name[1]) if name else "", chunks)
+        self._add(self._nesting.contradiction(), chunks)
+        self._held = ""
+
+    def _name(self, name: str, chunks: list[ToolCallChunk]) -> None:
+        chunks.append(tool_call_chunk(name=name, args="", id=f"call_{uuid4().hex[:24]}", index=self._call))
+        self._named = True
+
+    def _add(self, arguments: str, chunks: list[ToolCallChunk]) -> None:
         if arguments and chunks and chunks[-1]["index"] == self._call:
             # parts of one call within one message would be read as two calls
             chunks[-1]["args"] = (chunks[-1]["args"] or "") + arguments
         elif arguments:
             chunks.append(tool_call_chunk(name=None, args=arguments, id=None, index=self._call))
-        return whole
 
 
 def _overlap(text: str, mark: str) -> int:

@@ -121,10 +121,20 @@ def _progress(model: str, offer: Offer, target: Path, say: Callable[[str], None]
 def _explained(model: str) -> Iterator[None]:
     """The hub client's errors as one sentence each."""
     import httpx
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
 
     try:
         yield
+    except HFValidationError:
+        raise ModelError(
+            f"{model} is no name that a model on a hub can have; check it, or name a folder that is there."
+        ) from None
     except OfflineModeIsEnabled:
         raise ModelError(
             f"{model} can't be downloaded, since HF_HUB_OFFLINE is set; unset it, or name a folder."

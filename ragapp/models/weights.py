@@ -51,12 +51,16 @@ def resolve(
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _from_folder(folder)
-    if _HUB_ID.fullmatch(model) and not model.startswith((".", "~")):
-        return _from_hub(model, known, models_dir, offline, accepted_licences, revision, say)
-    raise ModelError(
-        f"There is no model {model}: it is no folder here, and no hub id (org/name) or {PACKAGE}NAME either; "
-        f"known are {', '.join(known.name for known in cards() if known.role == role)}."
-    )
+    _check_hub_id(model, role)
+    return _from_hub(model, known, models_dir, offline, accepted_licences, revision, say)
+
+
+def _check_hub_id(model: str, role: Role) -> None:
+    if not _HUB_ID.fullmatch(model):
+        raise ModelError(
+            f"There is no model {model}: it is no folder here, and no hub id (org/name) or {PACKAGE}NAME either; "
+            f"known are {', '.join(known.name for known in cards() if known.role == role)}."
+        )
 
 
 def _agreed_card(model: str, role: Role, accepted: Collection[str]) -> ModelCard | None:
@@ -208,6 +212,7 @@ def foretold(
     Raises ModelError where `resolve` would refuse it, or where the hub doesn't answer.
     """
     known = _agreed_card(model, role, accepted_licences)
+    _check_hub_id(model, role)
     asked = revision or (known.revision if known else None)
     wanted = _commit(model, asked, models_dir)
     if target := _downloaded(model, wanted, models_dir, accepted_licences):

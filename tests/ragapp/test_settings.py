@@ -7,13 +7,14 @@ import pytest
 from ragapp import Settings
 from ragapp.errors import SettingsError
 from ragapp.profiles import profile_names
-from ragapp.settings import all_keys
+from ragapp.settings import ChatSettings, OidcSettings, ServeSettings, all_keys
+from ragapp.variables import variable
 
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in all_keys():
-        monkeypatch.delenv("RAGAPP_" + key.replace(".", "__").upper(), raising=False)
+        monkeypatch.delenv(variable(key), raising=False)
 
 
 def profile(tmp_path: Path, text: str) -> str:
@@ -55,6 +56,72 @@ def test_where_each_value_came_from_is_known(tmp_path: Path, monkeypatch: pytest
     assert origins["retrieve.candidates"] == "RAGAPP_RETRIEVE__CANDIDATES"
     assert origins["chat.temperature"] == "argument"
     assert origins["engine.max_parallel"] == "default"
+
+
+def test_a_part_given_as_an_object_beats_only_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = profile(tmp_path, "chat: {max_answer_tokens: 99}\nserve: {oidc: {client_id: mine}}")
+    monkeypatch.setenv("RAGAPP_CHAT__DTYPE", "auto")
+    given = {
+        "profile": mine,
+        "chat": ChatSettings(temperature=0.5),
+        "serve": ServeSettings(port=1, oidc=OidcSettings(admin_group="it")),
+    }
+    settings = Settings(**given)
+    chat, oidc = settings.chat, settings.serve.oidc
+    assert (chat.temperature, chat.max_answer_tokens, chat.dtype) == (0.5, 99, "auto")
+    assert (settings.serve.port, oidc.client_id, oidc.admin_group) == (1, "mine", "it")
+    origins = {key: origin for key, _, origin in settings.origins(given)}
+    assert (origins["chat.temperature"], origins["chat.max_answer_tokens"]) == ("argument", mine)
+    assert (origins["serve.oidc.admin_group"], origins["serve.oidc.client_id"]) == ("argument", mine)
+
+
+def test_a_variable_can_hold_a_whole_part_and_is_named_as_its_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = profile(tmp_path, "chat: {max_answer_tokens: 99, temperature: 1}")
+    monkeypatch.setenv("RAGAPP_CHAT", '{"max_answer_tokens": 50, "dtype": "auto"}')
+    monkeypatch.setenv("RAGAPP_CHAT__DTYPE", "float32")
+    settings = Settings(profile=mine)
+    assert (settings.chat.max_answer_tokens, settings.chat.dtype, settings.chat.temperature) == (50, "float32", 1)
+    origins = {key: origin for key, _, origin in settings.origins({"profile": mine})}
+    assert [origins[f"chat.{key}"] for key in ("max_answer_tokens", "dtype", "temperature")] == [
+        "RAGAPP_CHAT",
+        "RAGAPP_CHAT__DTYPE",
+        mine,
+    ]
+
+
+def test_what_is_wrong_in_such_a_variable_is_named_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAGAPP_CHAT", '{"max_answer_tokens": 5}')
+    with pytest.raises(SettingsError, match=r"5 of chat\.max_answer_tokens in the variable RAGAPP_CHAT can't"):
+        Settings()
+    monkeypatch.setenv("RAGAPP_CHAT", '{"max_answer_token": 50}')
+    with pytest.raises(SettingsError, match=r"chat\.max_answer_token in the variable RAGAPP_CHAT names no setting"):
+        Settings()
+
+
+def test_a_variable_for_a_part_that_is_no_json_is_refused_without_what_it_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAGAPP_INDEX", '{"api_key": "hunter2"')
+    with pytest.raises(SettingsError, match=r"RAGAPP_INDEX should hold .* as JSON.* RAGAPP_INDEX__KEY") as refused:
+        Settings()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["gemma,llama3.1", " gemma , llama3.1, ", '["gemma", "llama3.1"]'])
+def test_a_variable_gives_a_list_with_commas_or_as_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("RAGAPP_ACCEPTED_LICENCES", text)
+    monkeypatch.setenv("RAGAPP_SERVE__CORS_ORIGINS", text)
+    settings = Settings()
+    assert settings.accepted_licences == settings.serve.cors_origins == ("gemma", "llama3.1")
+
+
+@pytest.mark.parametrize("text", ['["gemma"', "[5]"])
+def test_a_list_that_can_not_be_read_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("RAGAPP_ACCEPTED_LICENCES", text)
+    with pytest.raises(SettingsError, match="of accepted_licences in the variable RAGAPP_ACCEPTED_LICENCES can't"):
+        Settings()
 
 
 def test_an_unknown_key_is_refused_with_file_and_nearest_key(tmp_path: Path) -> None:
@@ -118,6 +185,8 @@ def test_secrets_are_not_shown() -> None:
 def test_a_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAGAPP_SERVE__PROXIES", '["10.0.0.0/8", "fc00::/7", "192.0.2.1"]')
     assert Settings().serve.proxies == ("10.0.0.0/8", "fc00::/7", "192.0.2.1")
+    monkeypatch.setenv("RAGAPP_SERVE__PROXIES", "10.0.0.1")
+    assert Settings().serve.proxies == ("10.0.0.1",)
     monkeypatch.setenv("RAGAPP_SERVE__PROXIES", '["proxy.example"]')
     with pytest.raises(SettingsError, match=r"serve\.proxies in the variable RAGAPP_SERVE__PROXIES .* network"):
         Settings()

@@ -38,19 +38,21 @@ class Spoken:
     chain: AnswerChain
     freed: list[bool] = field(default_factory=list)
     said: list[str] = field(default_factory=lambda: list(SAID))
+    cut: list[bool] = field(default_factory=list)
+    """Not empty where the model reaches its limit of tokens."""
 
 
 @pytest.fixture
 def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
     found = passage(HOURS, "office")
     freed: list[bool] = []
-    said = list(SAID)
+    said, cut = list(SAID), list[bool]()
 
     async def generate(prompt: Prompt, asked: Asked) -> AsyncIterator[Piece]:
         try:
             for piece in said:
                 yield Piece(piece)
-            yield Piece("", Usage(300, 200, 12))
+            yield Piece("", Usage(300, 200, 12), cut=bool(cut))
         finally:
             await asyncio.sleep(0)
             freed.append(True)
@@ -65,7 +67,7 @@ def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
         check=lambda cited: bool(cited.citations) and not cited.invented,
     )
     loop = LoopThread("test")
-    yield Spoken(AnswerChain(stages, Principal("somebody"), loop, model="none"), freed, said)
+    yield Spoken(AnswerChain(stages, Principal("somebody"), loop, model="none"), freed, said, cut)
     loop.close()
 
 
@@ -119,8 +121,27 @@ def test_what_it_found_before_that_stays_without_its_mark(spoken: Spoken) -> Non
     assert spoken.chain.invoke("When does it open, and when does it close?").text == "The office opens at 7:30. [1]"
 
 
-def test_a_document_may_speak_of_what_was_not_found() -> None:
-    assert not declines("A page that is not found is answered with 404.")
+def test_a_document_may_speak_of_what_was_not_found(passage: Make) -> None:
+    assert not declines("A page that is not found is answered with 404.", ())
+    api = passage("The call returns NOT_FOUND if the object is missing.")
+    assert not declines("The call returns NOT_FOUND if the object is missing. [1]", (api,))
+    assert declines("NOT_FOUND", (api,))
+
+
+class TestCutOff:
+    """The answer's limit of tokens is reached in the middle of a sentence."""
+
+    def test_half_a_sentence_is_not_told(self, spoken: Spoken) -> None:
+        spoken.said[:] = ["The caretaker is Ida Nowak [1]. ", "The office opens at 7:30"]
+        spoken.cut.append(True)
+        assert spoken.chain.invoke("When does it open?").text == "The caretaker is Ida Nowak. [1]"
+
+    def test_where_there_is_no_whole_one_the_reason_is_said(self, spoken: Spoken) -> None:
+        spoken.said[:] = ["The office opens at 7:30"]
+        spoken.cut.append(True)
+        answer = spoken.chain.invoke("When does it open?")
+        assert (answer.status, answer.text) == ("not_found", NOT_FOUND)
+        assert "chat.max_answer_tokens" in answer.reason
 
 
 def test_the_instructions_name_the_words_for_it() -> None:

@@ -93,6 +93,58 @@ def test_what_is_no_marker_stays(passage: Make, stems: Stems) -> None:
         assert cite(text, [passage(HOURS)], "What?", stems, 0.6).text == text
 
 
+def test_what_a_passage_says_in_brackets_stays(passage: Make, stems: Stems) -> None:
+    for text in (
+        "Smoking is [not] allowed in the hall.",
+        "Press [Enter] to save and [Esc] to leave.",
+        "Values in [0, 1] are accepted.",
+        "The range [5, 40] is safe.",
+        "The first is list[0] of the two.",
+        "Use the form (No. 12) for it.",
+        "The contract (document 7 of the annex) holds.",
+        "Es gilt § 5 [neu] der Satzung.",
+    ):
+        cited = cite(f"{text} [1]", [passage(f"A rule. {text} Another.")], "What?", stems, 0.6)
+        assert cited.text == text
+        assert [c.quote for c in cited.citations] == [text]
+
+
+def test_a_documents_footnotes_are_no_markers_of_ours(passage: Make, stems: Stems) -> None:
+    held = "The office opens at 7:30.[1] The caretaker [2, 3] is Ida Nowak [17]."
+    passages = [passage(held), passage(HOTEL, "travel"), passage("Another text.", "other")]
+    assert cite(held, passages, "When?", stems, 0.6).text == "The office opens at 7:30. The caretaker is Ida Nowak."
+
+
+def test_figures_that_stand_apart_are_found_again_on_one_line(passage: Make, stems: Stems) -> None:
+    rows = (
+        "Storage fee per pallet      120        150        180\nHandling                     10         12         14"
+    )
+    cited = cite("Storage fee per pallet 120 150 180. [1]", [passage(rows)], "What is the storage fee?", stems, 0.6)
+    assert not cited.invented
+    assert cited.citations[0].quote == rows.splitlines()[0]
+    broken = passage("The firm had in the year 2023\n150 employees, and 1\u2009200 kg of freight a day were moved.")
+    for text in ("The firm had in the year 2023 150 employees.", "1 200 kg of freight a day were moved."):
+        assert not cite(text, [broken], "How many?", stems, 0.5).invented
+
+
+def test_a_figure_of_the_question_is_not_confirmed_by_repeating_it(passage: Make, stems: Stems) -> None:
+    fee = passage("The annual fee for members is 300 euro.")
+    assert cite("The annual fee is 500 euro. [1]", [fee], "Is the annual fee 500 euro?", stems, 0.6).invented == {"500"}
+    answer = "For 500 members the annual fee is 300 euro. [1]"
+    assert not cite(answer, [fee], "What is the annual fee for 500 members?", stems, 0.6).invented
+
+
+def test_number_words_and_figures_are_the_same(passage: Make, stems: Stems) -> None:
+    notice = passage("There is a three-month notice period, and thirty days to pay in twenty-one countries.")
+    for text in (
+        "The notice period is three months.",
+        "The notice period is 3 months.",
+        "30 days to pay.",
+        "21 countries.",
+    ):
+        assert not cite(text, [notice], "What?", stems, 0.3).invented
+
+
 def test_two_revisions_of_one_document_have_two_numbers(passage: Make, stems: Stems) -> None:
     markers = Markers()
     old, new = (

@@ -17,6 +17,7 @@ from ragapp.answer.words import counted, names, numbers, words
         ("12.50", "12.5"),
         ("12,5", "12.5"),
         ("0.5", "0.5"),
+        ("1\u2009200", "1200"),
         ("007", "7"),
         ("24", "24"),
     ],
@@ -28,6 +29,16 @@ def test_a_number_is_the_same_in_every_spelling(written: str, meant: str) -> Non
 def test_number_words_count_only_where_they_are_counts() -> None:
     assert numbers("two weeks and zwölf Tage", spelled=True) == {"2", "12"}
     assert counted("one of the two rules") == {"2"}
+
+
+def test_four_digits_begin_no_group_of_thousands() -> None:
+    assert numbers("in 2023 150 people") == {"2023", "150"}
+
+
+def test_number_words_go_to_ninety_nine_and_stand_in_compounds() -> None:
+    assert counted("thirty days, twenty-one countries, einundzwanzig Länder, dreißig Tage") == {"30", "21"}
+    assert numbers("a three-month notice period", spelled=True) == {"3"}
+    assert counted("a two-factor login") == frozenset()
 
 
 def test_names_are_capitals_inside_a_sentence() -> None:

@@ -32,9 +32,8 @@ def command(*arguments: object, data: Path, **more: Any) -> subprocess.Popen[byt
     given = [os.fsencode(a) if isinstance(a, Path) else str(a) for a in arguments]
     return subprocess.Popen(
         [sys.executable, "-m", "ragapp", *given],
-        stderr=subprocess.PIPE,
         env={**os.environ, "RAGAPP_DATA": str(data)},
-        **{"stdout": subprocess.PIPE, **more},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
     )
 
 
@@ -413,6 +412,40 @@ class TestQuestions:
     def test_an_enormous_query(self, run: Run, documents: Path) -> None:
         run("ingest", documents)
         assert "Ida Nowak" in run("search", "caretaker Ida Nowak " * 3000).out
+
+
+def program(code: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """The program `ragapp` with this as what it does."""
+    script = f"import ragapp.cli as cli\nfrom ragapp.cli.options import note, out, out_json\ndef main():\n    {code}\n"
+    command = [sys.executable, "-c", f"{script}cli.main = main\ncli.run()"]
+    return subprocess.run(command, capture_output=True, encoding="latin-1", check=False, **more)
+
+
+class TestTerminal:
+    def test_that_is_not_utf8_shows_what_it_can_and_the_rest_escaped(self) -> None:
+        env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        ran = program("note('für → 😀'); out('für → 😀'); out_json(['für → 😀'], indent=None)", env=env)
+        assert (ran.returncode, ran.stderr) == (0, "für \\u2192 \\U0001f600\n")
+        shown, row = ran.stdout.splitlines()
+        assert shown == "für \\u2192 \\U0001f600"
+        assert json.loads(row) == ["für → 😀"]
+
+    def test_that_was_closed_breaks_nothing(self) -> None:
+        ran = program("note('a'); out('b')", preexec_fn=lambda: (os.close(1), os.close(2)))
+        assert ran.returncode == 0
+
+    @pytest.mark.parametrize("arguments", [["status"], ["status", "--json"]])
+    def test_that_can_not_take_the_output_is_one_sentence(self, data: Path, arguments: list[str]) -> None:
+        with Path("/dev/full").open("w") as full:
+            process = command(*arguments, data=data, stdout=full)
+            _, err = process.communicate(timeout=60)
+        said = err.decode()
+        assert (process.returncode, said.count("\n")) == (2, 1), said
+        assert said.startswith("What the output goes to can't take it (No space left on device); ")
+
+    def test_that_can_not_take_the_reason_either_still_gets_the_exit_code(self, data: Path) -> None:
+        with Path("/dev/full").open("w") as full:
+            assert command("status", "--profile", "none", data=data, stderr=full).wait(60) == 2
 
 
 def test_a_text_of_200_mb_is_one_row_and_leaves_nothing_behind(run: Run, documents: Path, data: Path) -> None:

@@ -92,3 +92,14 @@ def test_a_hub_s_model_that_would_be_refused_is_a_fault(tmp_path: Path) -> None:
     found = checks.weights("chat model", settings, "google/gemma-3-4b-it", "chat")
     assert found.state == "fault"
     assert "add gemma to accepted_licences" in found.found
+
+
+@pytest.mark.parametrize(
+    ("model", "said"), [("./modles/mine", "There is no model"), ("a/b--c", "is no name that a model")]
+)
+def test_a_mistyped_model_is_a_fault_in_one_sentence_though_a_hub_may_be_asked(
+    tmp_path: Path, model: str, said: str
+) -> None:
+    found = checks.weights("chat model", Settings(data=tmp_path, offline=False), model, "chat")
+    assert found.state == "fault"
+    assert said in found.found and model in found.found and "\n" not in found.found

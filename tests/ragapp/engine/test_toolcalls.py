@@ -15,7 +15,10 @@ from ragapp.engine.toolcalls import CallReader
 from ragapp.errors import BadQuestion
 
 TOOL = {"type": "function", "function": {"name": "weather", "description": "The weather", "parameters": {}}}
-arguments = st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=12) | st.integers(), max_size=3)
+texts = st.text(max_size=12) | st.sampled_from(["</tool_call>", 'a"}\n</tool_call>', "<tool_call>", "\\", '{"', "]}"])
+arguments = st.dictionaries(
+    st.text(min_size=1, max_size=5), texts | st.integers() | st.lists(texts, max_size=2), max_size=3
+)
 
 
 def _read(written: str, cuts: list[int], mode: str) -> AIMessageChunk:
@@ -49,6 +52,36 @@ def test_free_text_and_tagged_calls_are_told_apart(
     assert str(message.content).strip() == before.strip()
     assert [call["args"] for call in message.tool_calls] == arguments
     assert len({call["id"] for call in message.tool_calls}) == len(arguments)
+
+
+def test_a_call_that_was_cut_off_in_its_arguments_is_an_invalid_one() -> None:
+    arguments = {"path": '/home/\\ "ida', "of": [1, {"x": 2}]}
+    given = json.dumps(arguments)
+    whole = f'So: <tool_call>\n{{"name": "weather", "arguments": {given}}}\n</tool_call>'
+    for cut in range(whole.index("\n{"), len(whole) + 1):
+        begun = whole[:cut]
+        message = _read(begun, [4, cut - 3], "tagged")
+        assert message.content == "So: "
+        if given in begun:  # what is missing, if anything, is the call's own brace and tag
+            assert [call["args"] for call in message.tool_calls] == [arguments]
+            assert not message.invalid_tool_calls
+        else:
+            (call,) = message.invalid_tool_calls
+            assert not message.tool_calls
+            assert call["name"] == ("weather" if '"weather"' in begun else "")
+            assert str(call["args"]).startswith(begun.partition('"arguments": ')[2])
+
+
+def test_a_forced_call_that_a_stop_word_cut_off_is_an_invalid_one() -> None:
+    message = _read('{"name": "weather", "arguments": {"town": "Ul', [], "only")
+    assert not message.tool_calls
+    assert [call["name"] for call in message.invalid_tool_calls] == ["weather"]
+
+
+def test_of_two_calls_the_one_that_is_whole_can_be_run() -> None:
+    message = _read('<tool_call>{"name": "a", "arguments": {}}</tool_call><tool_call>{"name": "b"', [], "tagged")
+    assert [call["name"] for call in message.tool_calls] == ["a"]
+    assert [call["name"] for call in message.invalid_tool_calls] == ["b"]
 
 
 def test_tools_are_told_in_the_system_message_where_the_template_has_no_place_for_them() -> None:
