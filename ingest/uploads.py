@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -81,15 +81,25 @@ def listed(uploads: Sequence[tuple[str, str]]) -> Iterator[Entry | NotListed]:
         yield Entry(source, os.fsencode(path), size, None, "")
 
 
-def clear(uploads: Sequence[tuple[str, str]]) -> None:
-    """Their job is done."""
-    for room in {Path(path).parent for _, path in uploads}:
-        shutil.rmtree(room, ignore_errors=True)
+def clear(uploads: Sequence[tuple[str, str]], failed: Collection[str] = ()) -> None:
+    """Their job is done; what `failed` in it, or holds what did, stays for another try."""
+    kept = {path for source, path in uploads if any(f"{each}!/".startswith(f"{source}!/") for each in failed)}
+    rooms = {Path(path).parent for path in kept}
+    for path in {Path(path) for _, path in uploads if path not in kept}:
+        if path.parent in rooms:
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def clear_old(folder: Path, now_s: float | None = None) -> None:
     """Remove what nobody took up again in a week."""
     now_s = time.time() if now_s is None else now_s
     for room in folder.iterdir() if folder.is_dir() else ():
-        if now_s - room.stat().st_mtime > _LAST_S:
+        try:
+            changed_s = room.stat().st_mtime
+        except FileNotFoundError:
+            # its job is done, which removed it
+            continue
+        if now_s - changed_s > _LAST_S:
             shutil.rmtree(room, ignore_errors=True)

@@ -99,11 +99,12 @@ class RagApp:
     def close(self) -> None:
         """Stop the engine, let go of the index. Closing twice is harmless."""
         with self._lock:
+            # first out of reach, since what is built is handed out without the lock
+            parts, self._parts = self._parts, {}
             for name in ("loop", "engine", "index", "catalog"):
-                part = self._parts.pop(name, None)
+                part = parts.get(name)
                 if part is not None and part is not self._handed_engine:
                     part.close()
-            self._parts.clear()
 
     def ingest(
         self,
@@ -294,10 +295,14 @@ class RagApp:
         return self._part("loop", lambda: LoopThread("ragapp-answer"))
 
     def _part(self, name: str, build: Callable[[], T]) -> T:
-        with self._lock:
-            if name not in self._parts:
-                self._parts[name] = build()
-            return cast("T", self._parts[name])
+        # what is built is had at once, also while another part takes minutes
+        part = self._parts.get(name)
+        if part is None:
+            with self._lock:
+                part = self._parts.get(name)
+                if part is None:
+                    part = self._parts[name] = build()
+        return cast("T", part)
 
     def _folder(self, model: str, role: Role, revision: str | None) -> Path:
         return resolve(

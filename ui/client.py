@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -140,14 +141,9 @@ def open_http(service: str | None = None) -> httpx.Client:
         base_url=service or os.environ.get(SERVICE_VARIABLE, "http://127.0.0.1:8400"),
         timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
         # cookies that come back belong to one visitor, and a shared jar would hand them to the next
-        cookies=_NoCookies(),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         trust_env=False,
     )
-
-
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Nothing is kept."""
 
 
 def part(text: str) -> str:

@@ -24,14 +24,10 @@ class Conversations:
         self._sessions = sessions
 
     def start(self, person_id: str, title: str, collections: Iterable[str] = ()) -> ConversationRow:
-        now = datetime.now(UTC)
-        conversation = ConversationTable(
-            id=str(uuid.uuid4()), person_id=person_id, title=title[:200],
-            collections=json.dumps(sorted(collections)), created=now, changed=now,
-        )  # fmt: skip
+        row = new_row(person_id, title, collections)
         with self._sessions.writing() as session:
-            session.add(conversation)
-        return _conversation(conversation)
+            session.add(_kept(row))
+        return row
 
     def get(self, conversation_id: str, person_id: str) -> ConversationRow | None:
         """None where there is none, and where it is somebody else's."""
@@ -69,14 +65,28 @@ class Conversations:
 
     # questions and answers
 
-    def ask(self, answer_id: str, person_id: str, conversation_id: str | None, door: Door, question: str) -> AnswerRow:
-        """Note a question before anything is done for it."""
+    def ask(
+        self, answer_id: str, person_id: str, conversation_id: str | None, door: Door, question: str,
+        *, begins: ConversationRow | None = None, replaces: Iterable[str] = (),
+    ) -> AnswerRow:  # fmt: skip
+        """Note a question before anything is done for it; as one with that, begin its conversation, and take the
+        answers away that it is asked instead of."""
         now = datetime.now(UTC)
         answer = AnswerTable(
             id=answer_id, person_id=person_id, conversation_id=conversation_id, door=door, question=question,
             status="queued", reason="", record="{}", created=now, ended=None,
         )  # fmt: skip
         with self._sessions.writing() as session:
+            if begins:
+                session.add(_kept(begins))
+                session.flush()
+            session.execute(
+                delete(AnswerTable).where(
+                    AnswerTable.id.in_(list(replaces)),
+                    AnswerTable.conversation_id == conversation_id,
+                    AnswerTable.person_id == person_id,
+                )
+            )
             session.add(answer)
             if conversation_id:
                 session.execute(
@@ -123,18 +133,6 @@ class Conversations:
         """Take one question and its answer away."""
         with self._sessions.writing() as session:
             session.execute(delete(AnswerTable).where(AnswerTable.id == answer_id, AnswerTable.person_id == person_id))
-
-    def forget_from(self, answer_id: str, conversation_id: str, person_id: str) -> None:
-        """Take a question of a conversation away with all that came after it: it is asked anew."""
-        with self._sessions.writing() as session:
-            first = session.get(AnswerTable, answer_id)
-            if first is None or (first.conversation_id, first.person_id) != (conversation_id, person_id):
-                return
-            session.execute(
-                delete(AnswerTable).where(
-                    AnswerTable.conversation_id == conversation_id, AnswerTable.created >= first.created
-                )
-            )
 
     def interrupted(self, reason: str) -> int:
         """Settle what a service that is no more left unfinished; returns how many."""
@@ -243,6 +241,19 @@ class Conversations:
                 .where(ConversationTable.id == conversation_id, ConversationTable.person_id == person_id)
                 .values(changed=datetime.now(UTC), **values)
             )
+
+
+def new_row(person_id: str, title: str, collections: Iterable[str] = ()) -> ConversationRow:
+    """A conversation that is not kept yet."""
+    now = datetime.now(UTC)
+    return ConversationRow(str(uuid.uuid4()), person_id, title[:200], frozenset(collections), now, now)
+
+
+def _kept(row: ConversationRow) -> ConversationTable:
+    return ConversationTable(
+        id=row.id, person_id=row.person_id, title=row.title, collections=json.dumps(sorted(row.collections)),
+        created=row.created, changed=row.changed,
+    )  # fmt: skip
 
 
 def _conversation(found: ConversationTable) -> ConversationRow:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,29 +15,20 @@ from ragapp.access import Scope
 from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady
 from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.service_rows import AnswerRow, AnswerState, Door, UsageRow
+from ragapp.catalog.service_rows import AnswerRow, AnswerState, ConversationRow, Door, UsageRow
 from ragapp.errors import EngineError, RagappError
 from ragapp.logs import request_id
+from ragapp.serve.answer_events import AnswerEvent, done_event, record_of
 from ragapp.serve.line import Line, Ticket
 from ragapp.serve.metrics import Metrics
-from ragapp.serve.shapes import answer_fields, citation_out, passage_out, sentence_out
+from ragapp.serve.shapes import citation_out, passage_out, sentence_out
 from ragapp.serve.traces import Traces
-from ragapp.serve.turns import turn_to_json
 from ragapp.types import Answer, Principal, Turn
 
 _log = logging.getLogger(__name__)
 STOPPED = "It was stopped before it was complete."
 CLOSING = "The service is being stopped; ask again in a moment."
 INTERRUPTED = "The service was restarted while it answered; ask again."
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerEvent:
-    """One thing that a reader is told. Without an id it says how things stand now, and is not told again."""
-
-    name: str
-    data: Mapping[str, Any]
-    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +42,10 @@ class Asking:
     conversation_id: str | None = None
     narrowed: Scope | None = None
     history: tuple[Turn, ...] = ()
+    begins: ConversationRow | None = None
+    """The conversation that begins with the question."""
+    replaces: tuple[str, ...] = ()
+    """Ids of answers that go when the question is taken: the one that it is asked instead of, and all after that."""
 
 
 @dataclass(eq=False, slots=True)
@@ -58,6 +53,7 @@ class LiveAnswer:
     """An answer in progress and who reads it."""
 
     row: AnswerRow
+    """As it was when it was asked, and from its end on as it is then."""
     asking: Asking
     state: AnswerState = "queued"
     events: list[AnswerEvent] = field(default_factory=list)
@@ -75,6 +71,8 @@ class LiveAnswer:
     leaving: asyncio.TimerHandle | None = None
     ending: str = ""
     """Why it is cancelled, where it is."""
+    settling: bool = False
+    """It is being kept."""
 
     @property
     def done(self) -> bool:
@@ -93,6 +91,12 @@ class LiveAnswer:
 
     def next_id(self) -> int:
         return len(self.events) + 1
+
+    def end(self, why: str) -> None:
+        """Cancel it, unless it ends already: what is being kept is kept whole."""
+        if self.task and not self.ending and not self.settling:
+            self.ending = why
+            self.task.cancel()
 
 
 class Answers:
@@ -120,22 +124,33 @@ class Answers:
             row = await asyncio.to_thread(
                 self._catalog.conversations.ask,
                 str(uuid.uuid4()), asking.person_id, asking.conversation_id, asking.door, asking.question,
+                begins=asking.begins, replaces=asking.replaces,
             )  # fmt: skip
         except BaseException:
             self._line.leave(ticket)
             raise
         live = self._live[row.id] = LiveAnswer(row, asking)
         live.task = asyncio.create_task(self._run(live, ticket), name=f"answer {row.id}")
+        for replaced in filter(None, map(self._live.get, asking.replaces)):
+            await self.stop(replaced)
         return live
 
     def get(self, answer_id: str) -> LiveAnswer | None:
         """The answer if it is in progress."""
         return self._live.get(answer_id)
 
-    async def follow(self, live: LiveAnswer, after: int = 0) -> AsyncIterator[AnswerEvent]:
-        """Events after this id, and those to come. Whoever leaves the iterator counts as gone."""
+    @asynccontextmanager
+    async def reading(self, live: LiveAnswer) -> AsyncIterator[None]:
+        """Count as a reader until the block ends."""
         self._comes(live)
         try:
+            yield
+        finally:
+            self._goes(live)
+
+    async def follow(self, live: LiveAnswer, after: int = 0) -> AsyncGenerator[AnswerEvent]:
+        """Events after this id, and those to come. Whoever leaves the iterator counts as gone."""
+        async with self.reading(live):
             told, passing = after, None
             while True:
                 version, changed = live.version, live.changed
@@ -150,21 +165,20 @@ class Answers:
                 if live.done:
                     return
                 await changed.wait()
-        finally:
-            self._goes(live)
 
     async def whole(self, live: LiveAnswer) -> LiveAnswer:
         """Wait for the end of an answer; cancelling the wait counts as leaving."""
-        async with aclosing(self.follow(live, after=1 << 31)) as events:  # type: ignore[type-var]
+        async with aclosing(self.follow(live, after=1 << 31)) as events:
             async for _ in events:
                 pass
         return live
 
     async def stop(self, live: LiveAnswer, why: str = STOPPED) -> None:
         """End an answer; what was told of it stays. Harmless where it is done."""
-        live.ending = live.ending or why
         if live.task and not live.done:
-            live.task.cancel()
+            # cancelled before its first step a task has no end either: it would keep its place in the line
+            await asyncio.sleep(0)
+            live.end(why)
             await asyncio.wait([live.task])
 
     async def close(self, grace_s: float) -> None:
@@ -190,17 +204,11 @@ class Answers:
 
     def _goes(self, live: LiveAnswer) -> None:
         live.readers -= 1
-        if live.readers or live.done or live.task is None:
+        if live.readers or live.done:
             return
         # outside a conversation nobody can come back to it
         grace_s = self._grace_s if live.asking.conversation_id else 0.0
-        task = live.task
-
-        def leave() -> None:
-            live.ending = live.ending or STOPPED
-            task.cancel()
-
-        live.leaving = asyncio.get_running_loop().call_later(grace_s, leave)
+        live.leaving = asyncio.get_running_loop().call_later(grace_s, live.end, STOPPED)
 
     # the work
 
@@ -258,22 +266,21 @@ class Answers:
 
     async def _settle(self, live: LiveAnswer, state: AnswerState, reason: str, waited_s: float) -> None:
         """Into the catalog first, then to whoever reads: an answer that was told can always be read again."""
+        live.settling = True
         record = record_of(live.answer, waited_s) if live.answer else {}
-        last = done_event(live.row, state, reason, record.get("fields", {}), live.next_id())
+        ended = replace(live.row, state=state, reason=reason, record=record, ended=datetime.now(UTC))
         try:
-            await asyncio.shield(asyncio.to_thread(self._keep, live, state, reason, record, waited_s))
+            await asyncio.shield(asyncio.to_thread(self._keep, live, ended, waited_s))
         except RagappError as error:
             # a full disk loses the record and not the answer
             _log.error("an answer could not be kept: %s", error)
         finally:
-            live.state = state
-            live.tell(last)
+            live.row, live.state = ended, state
+            live.tell(done_event(ended, record.get("fields", {}), live.next_id()))
             self._live.pop(live.row.id, None)
 
-    def _keep(
-        self, live: LiveAnswer, state: AnswerState, reason: str, record: Mapping[str, Any], waited_s: float
-    ) -> None:
-        self._catalog.conversations.settle(live.row.id, state, reason, record)
+    def _keep(self, live: LiveAnswer, ended: AnswerRow, waited_s: float) -> None:
+        self._catalog.conversations.settle(ended.id, ended.state, ended.reason, ended.record)
         answer, asking = live.answer, live.asking
         timings, usage = (answer.timings, answer.usage) if answer else (None, None)
         self._catalog.usage.note(
@@ -283,7 +290,7 @@ class Answers:
                 door=asking.door,
                 collections=asking.narrowed.collections if asking.narrowed else frozenset(),
                 model=answer.model if answer else "",
-                status=state,
+                status=ended.state,
                 prompt_tokens=usage.prompt_tokens if usage else 0,
                 cached_tokens=usage.cached_tokens if usage else 0,
                 completion_tokens=usage.completion_tokens if usage else 0,
@@ -292,38 +299,4 @@ class Answers:
                 total_s=timings.total_s if timings else 0.0,
             )
         )
-        self._metrics.answered(state, answer, waited_s)
-
-
-def record_of(answer: Answer, waited_s: float) -> dict[str, Any]:
-    """What the catalog keeps of an answer."""
-    return {
-        "fields": answer_fields(answer, waited_s),
-        "prompted": sorted({found.document_id for found in answer.turn.passages}),
-        "nearest_ids": [near.document_id for near in answer.nearest],
-        "turn": turn_to_json(answer.turn),
-    }
-
-
-def done_event(row: AnswerRow, state: AnswerState, reason: str, fields: Mapping[str, Any], number: int) -> AnswerEvent:
-    """The last event: "done" with the whole answer, or "error" with one sentence."""
-    if state in ("failed", "stopped"):
-        return AnswerEvent("error", {"id": row.id, "state": state, "detail": reason}, number)
-    return AnswerEvent("done", {"id": row.id, "state": state, **fields}, number)
-
-
-def replayed(row: AnswerRow, fields: Mapping[str, Any]) -> Iterator[AnswerEvent]:
-    """The events of an answer that is done, with the ids that they had when they were first told."""
-    number = 0
-    if fields:
-        number += 1
-        yield AnswerEvent("passages", {"passages": fields["passages"]}, number)
-        cited = {citation["marker"]: citation for citation in fields["citations"]}
-        for sentence in fields["sentences"]:
-            for marker in sentence["markers"]:
-                if citation := cited.pop(marker, None):
-                    number += 1
-                    yield AnswerEvent("citation", citation, number)
-            number += 1
-            yield AnswerEvent("sentence", sentence, number)
-    yield done_event(row, row.state, row.reason, fields, number + 1)
+        self._metrics.answered(ended.state, answer, waited_s)

@@ -143,10 +143,16 @@ def _routes() -> list[BaseRoute]:
     return together.routes
 
 
+def _build_light(rag: RagApp) -> None:
+    """What needs no model is built before any is loaded, which holds up what is built after it for minutes."""
+    _ = rag.files, rag.intake, rag.access
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
+    await asyncio.to_thread(_build_light, house.rag)
     await asyncio.to_thread(house.work.start)
     tasks = [
         asyncio.create_task(house.engine.run(), name="engine care"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 from ragapp.access import Scope, scope
 from ragapp.answer import history
+from ragapp.catalog.conversations import new_row
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
 from ragapp.serve.answers import Asking
 from ragapp.serve.callers import Caller
@@ -53,18 +55,24 @@ def prepare(
     history: tuple[Turn, ...] = (),
 ) -> Asking:
     """All that the answer needs. Raises Refused where the conversation is not the caller's."""
-    conversation = _conversation(house, caller, question, conversation_id, new_conversation, narrowed)
-    if conversation is None:
+    begins = None
+    if conversation_id:
+        conversation = _own(house, caller, conversation_id)
+    elif new_conversation:
+        conversation = begins = _beginning(caller, question, narrowed)
+    else:
         return Asking(caller.person.id, caller.principal, question, door, None, narrowed, history)
-    if replaces:
-        house.catalog.conversations.forget_from(replaces, conversation.id, caller.person.id)
     principal = asker(house, caller, conversation.id)
     chosen = narrowed.collections if narrowed else conversation.collections
     if chosen:
         # the conversation's own files are always meant
         narrowed = scope(principal, collections=chosen | {conversation_group(conversation.id)})
-    turns = history_of(house, principal, house.catalog.conversations.answers(conversation.id, caller.person.id))
-    return Asking(caller.person.id, principal, question, door, conversation.id, narrowed, turns)
+    rows = house.catalog.conversations.answers(conversation.id, caller.person.id)
+    before = list(takewhile(lambda row: row.id != replaces, rows))
+    return Asking(
+        caller.person.id, principal, question, door, conversation.id, narrowed, history_of(house, principal, before),
+        begins, tuple(row.id for row in rows[len(before) :]),
+    )  # fmt: skip
 
 
 def history_of(house: House, principal: Principal, rows: Iterable[AnswerRow]) -> tuple[Turn, ...]:
@@ -77,22 +85,15 @@ def history_of(house: House, principal: Principal, rows: Iterable[AnswerRow]) ->
     return history.usable(turns, principal, house.catalog)
 
 
-def _conversation(
-    house: House,
-    caller: Caller,
-    question: str,
-    conversation_id: str | None,
-    new: bool,
-    narrowed: Scope | None,
-) -> ConversationRow | None:
-    conversations = house.catalog.conversations
-    if conversation_id:
-        found = conversations.get(conversation_id, caller.person.id)
-        if found is None:
-            raise not_found("conversation")
-        return found
-    if not new:
-        return None
+def _own(house: House, caller: Caller, conversation_id: str) -> ConversationRow:
+    found = house.catalog.conversations.get(conversation_id, caller.person.id)
+    if found is None:
+        raise not_found("conversation")
+    return found
+
+
+def _beginning(caller: Caller, question: str, narrowed: Scope | None) -> ConversationRow:
+    """The conversation that a question begins; it is kept together with the question."""
     title = " ".join(question.split())
     short = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
-    return conversations.start(caller.person.id, short, narrowed.collections if narrowed else ())
+    return new_row(caller.person.id, short, narrowed.collections if narrowed else ())

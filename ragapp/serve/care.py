@@ -72,6 +72,10 @@ class EngineCare:
         except RagappError as error:
             self._say("failed", str(error))
             return False
+        except Exception as error:  # noqa: BLE001 - the next try may go well, and whoever waits must hear of this one
+            _log.exception("the models could not be loaded")
+            self._say("failed", f"The models could not be loaded ({type(error).__name__}); logs/ragapp.log says why.")
+            return False
         self._say("ready", "")
         return True
 
@@ -81,9 +85,12 @@ class EngineCare:
         self._rag.engine.start()
 
     async def _watch(self) -> None:
-        """Until the engine is not running any more."""
-        while self._rag.engine.health().state == "running":  # noqa: ASYNC110 - vLLM tells of its death only who looks
-            await asyncio.sleep(_LOOK_EVERY_S)
+        """Until the engine is not running any more, or can't say how it is."""
+        try:
+            while self._rag.engine.health().state == "running":  # noqa: ASYNC110 - vLLM tells of its death only who looks
+                await asyncio.sleep(_LOOK_EVERY_S)
+        except Exception:  # noqa: BLE001 - such an engine is started again, as one that died
+            _log.exception("the engine could not be looked at")
 
     def _may_restart(self) -> bool:
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,14 +36,25 @@ def sweep(rag: RagApp, now: datetime | None = None) -> Swept:
     days = rag.settings.serve.retention_days
     answers = rag.catalog.conversations.forget_before(now - timedelta(days=days)) if days else 0
     due = rag.catalog.conversations.expired_attachments(now)
-    known = rag.catalog.known([*due, *rag.catalog.conversations.loose(OF_CONVERSATIONS)])
-    if known:
-        rag.remove(rag.plan_removal(*known))
+    files = remove_files(rag, [*due, *loose_files(rag)])
     rag.catalog.conversations.detach(due)
     clear_old(rag.settings.data / "uploads", now.timestamp())
     if answers:
         rag.catalog.scrub()
-    return Swept(answers, len(known))
+    return Swept(answers, files)
+
+
+def loose_files(rag: RagApp) -> tuple[str, ...]:
+    """Files of conversations that came in after they, or their conversation, were taken away."""
+    return rag.catalog.conversations.loose(OF_CONVERSATIONS)
+
+
+def remove_files(rag: RagApp, document_ids: Iterable[str]) -> int:
+    """Take away files of conversations, as far as they are in. Returns how many."""
+    known = rag.catalog.known(document_ids)
+    if known:
+        rag.remove(rag.plan_removal(*known))
+    return len(known)
 
 
 async def keep_sweeping(rag: RagApp) -> None:
@@ -54,6 +65,9 @@ async def keep_sweeping(rag: RagApp) -> None:
             swept = await asyncio.to_thread(sweep, rag)
         except RagappError as error:
             _log.warning("what is due could not be deleted now: %s", error)
+            continue
+        except Exception:  # noqa: BLE001 - whatever one sweep comes to, the next one is due
+            _log.exception("what is due could not be deleted now")
             continue
         if swept.answers or swept.files:
             _log.info("deleted %d answers and %d files, whose time was over", swept.answers, swept.files)

@@ -44,10 +44,14 @@ class PageCare:
         try:
             while True:
                 began = loop.time()
-                self.process = await self._start()
-                code = await self.process.wait()
+                try:
+                    self.process = await self._start()
+                    ended = f"ended ({await self.process.wait()})"
+                except Exception:  # noqa: BLE001 - the machine may have room for a process later
+                    _log.exception("the page's process could not be started")
+                    ended = "could not be started"
                 wait_s = _FIRST_WAIT_S if loop.time() - began > _LIVED_S else min(2 * wait_s, _LONGEST_WAIT_S)
-                _log.warning("the page's process ended (%d) and is started again in %.1f s", code, wait_s)
+                _log.warning("the page's process %s and is started again in %.1f s", ended, wait_s)
                 await asyncio.sleep(wait_s)
         finally:
             await self._end()

@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ingest.report import Outcome, seconds_left
@@ -18,7 +19,9 @@ from ingest.sync import Retry
 from ragapp.app import RagApp
 from ragapp.catalog.rows import JobRow
 from ragapp.errors import RagappError
+from ragapp.serve.forgetting import loose_files, remove_files
 from ragapp.serve.metrics import Metrics
+from ragapp.serve.naming import OF_CONVERSATIONS
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 10.0
@@ -26,6 +29,8 @@ _LONGEST_WAIT_S = 10.0
 _LOOK_S = 0.05
 _LAST_S = 20.0
 """How long a window that is being embedded may take when the service stops."""
+_REST_S = 1.0
+"""After a job that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +178,11 @@ class Work:
         while turn_of := self._next():
             turn, is_first = turn_of
             job_id, watch = turn.job_id, _Watch()
-            before = self._rag.catalog.jobs.job(job_id)
-            self._now = job_id, watch
-            try:
+            before: JobRow | None = None
+            broke_off = True
+            with self._outlived(f"job {job_id}"):
+                before = self._rag.catalog.jobs.job(job_id)
+                self._now = job_id, watch
                 self._rag.intake.do(
                     job_id,
                     watch,
@@ -183,27 +190,53 @@ class Work:
                     resumed=turn.resumed,
                     stop=self._stop.is_set if is_first else self._others_first,
                     give_way=self._give_way,
+                    leave_graph=self._others_wait if is_first else None,
                 )
-            except RagappError as error:
-                _log.warning("job %d failed: %s", job_id, error)
-            except Exception:  # noqa: BLE001 - the worker outlives whatever one job comes to, which the job's own row says
-                _log.exception("job %d failed unexpectedly", job_id)
-            finally:
-                self._now = None
-            row = self._rag.catalog.jobs.job(job_id)
-            if before and row:
-                self._count(before, row)
-            if self._stop.is_set() or (row and row.state == "waiting"):
-                self._rag.catalog.jobs.put_back(job_id)
-                with self._changed:
-                    self._waiting.appendleft(_Turn(job_id, resumed=True))
+                broke_off = False
+            self._now = None
+            with self._outlived(f"what comes after job {job_id}"):
+                self._settle(job_id, before, broke_off=broke_off)
+
+    @contextmanager
+    def _outlived(self, what: str) -> Iterator[None]:
+        """Whatever one job comes to, the worker goes on; the job's own row says what it was."""
+        try:
+            yield
+        except RagappError as error:
+            _log.warning("%s failed: %s", what, error)
+        except Exception:  # noqa: BLE001 - the worker is the only one
+            _log.exception("%s failed unexpectedly", what)
+        else:
+            return
+        # a full disk is full for a while, and must not keep a core busy
+        self._stop.wait(_REST_S)
+
+    def _settle(self, job_id: int, before: JobRow | None, *, broke_off: bool) -> None:
+        """Count what a job did; one that is to go on is put back into the line."""
+        row = self._rag.catalog.jobs.job(job_id)
+        if row is None:
+            return
+        if before:
+            self._count(before, row)
+        # one that broke off still runs where that could not be noted, and may have failed because the service stops
+        broken = ("running", "failed") if self._stop.is_set() else ("running",)
+        if row.state == "waiting" or (broke_off and row.state in broken):
+            with self._changed:
+                self._waiting.appendleft(_Turn(job_id, resumed=True))
+            self._rag.catalog.jobs.put_back(job_id)
+        elif str(row.request.get("collection", "")).startswith(OF_CONVERSATIONS):
+            # somebody may have taken the file off while it was being read
+            remove_files(self._rag, loose_files(self._rag))
+
+    def _others_wait(self) -> bool:
+        return bool(self._first or self._waiting)
 
     def _others_first(self) -> bool:
         return self._stop.is_set() or bool(self._first)
 
     def _count(self, before: JobRow, after: JobRow) -> None:
         """A job that was stopped and goes on counts once, its files as they are done."""
-        if after.state != "waiting":
+        if after.state not in ("waiting", "running"):
             self._metrics.jobs.labels(after.state).inc()
         for outcome in ("added", "changed", "unchanged", "removed", "failed"):
             self._metrics.files.labels(outcome).inc(max(0, getattr(after, outcome) - getattr(before, outcome)))

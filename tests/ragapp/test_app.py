@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ragapp import Answer, Passage, Principal, RagApp, Settings
+from ragapp.answer.bridge import LoopThread
 from ragapp.answer.chain import Stages
 from ragapp.answer.events import CitationReady, Done, PassagesFound, SentenceReady, TokenArrived
+from ragapp.catalog.catalog import Catalog
+from ragapp.embed.dense import DenseEmbedder
 from ragapp.errors import BadQuestion, ModelError, QuestionTooLong
 
 QUESTION = "By when do I have to enter my summer holiday in the portal?"
@@ -183,6 +187,43 @@ def test_an_event_loop_does_not_wait_while_the_parts_are_built(tmp_path: Path) -
 
     with Slow(Settings(data=tmp_path)) as app:
         assert asyncio.run(beats_while_asking(app)) >= 5
+
+
+def test_what_is_built_is_had_at_once_while_another_part_is_being_built(tmp_path: Path) -> None:
+    begun, free = threading.Event(), threading.Event()
+
+    class Loading(RagApp):
+        def _build_embedder(self) -> DenseEmbedder:
+            begun.set()
+            assert free.wait(60)
+            raise ModelError("no model here")
+
+    with Loading(Settings(data=tmp_path)) as app, ThreadPoolExecutor(2) as threads:
+        catalog = app.catalog
+        loading = threads.submit(lambda: app.embedder)
+        try:
+            assert begun.wait(60)
+            assert threads.submit(lambda: app.catalog).result(timeout=30) is catalog
+            assert not loading.done()
+        finally:
+            free.set()
+        with pytest.raises(ModelError):
+            loading.result()
+
+
+def test_what_is_being_closed_is_handed_out_to_nobody(tmp_path: Path) -> None:
+    had: list[Catalog] = []
+
+    class Last(LoopThread):
+        def close(self) -> None:
+            had.append(app.catalog)
+            super().close()
+
+    with RagApp(Settings(data=tmp_path)) as app:
+        catalog = app.catalog
+        app._parts["loop"] = Last("last")
+        app.close()
+        assert had and had[0] is not catalog, "the catalog is closed after the loop"
 
 
 @pytest.mark.parametrize("query", ["warranty on pumps", "annual leave", "travel costs", "notice period", "price list"])

@@ -53,3 +53,17 @@ def test_a_service_that_takes_too_long_is_one_sentence() -> None:
         pytest.raises(ServiceDown, match="takes too long"),
     ):
         Client(http, {}).get("/v1/session")
+
+
+def test_a_cookie_that_comes_back_is_in_nobodys_next_call() -> None:
+    sent: list[str | None] = []
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("cookie"))
+        return httpx.Response(200, json={}, headers={"set-cookie": f"{COOKIE}=adas; path=/"})
+
+    with open_http("http://127.0.0.1:8400") as http:
+        http._transport = httpx.MockTransport(answers)
+        Client(http, {COOKIE: "adas"}).get("/v1/session")
+        Client(http, {}).get("/v1/session")
+    assert sent == [f"{COOKIE}=adas", None]

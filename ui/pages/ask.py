@@ -98,8 +98,9 @@ def _beginning(service: Client) -> None:
     st.caption(
         "Every sentence of an answer names the place that it rests on. What your documents don't say is said too."
     )
-    for number, suggested in enumerate(service.get("/v1/suggestions", limit=4)):
-        if st.button(plain(suggested["question"]), key=f"suggested-{number}", icon=":material/lightbulb:"):
+    for suggested in service.get("/v1/suggestions", limit=4):
+        key = f"suggested-{suggested['document_id']}-{suggested['question']}"
+        if st.button(plain(suggested["question"]), key=key, icon=":material/lightbulb:"):
             _ask(service, suggested["question"], chosen())
 
 
@@ -172,16 +173,22 @@ def _collections(service: Client, found: dict[str, Any] | None) -> list[str]:
         return []
     kept = [name for name in (found["collections"] if found else []) if name in offered]
     key = f"collections-{found['id'] if found else 'new'}"
+    if found:
+        # they may have been chosen in another tab, and what this one shows is no choice until somebody makes it
+        st.session_state[key] = kept
     label = f"In {len(kept)} collections" if kept else "In all collections"
     with st.popover(label, icon=":material/filter_list:", width="content"):
         picked = st.multiselect(
-            "Look only in", sorted(offered), kept, format_func=lambda name: offered[name], key=key,
-            placeholder="All collections",
+            "Look only in", sorted(offered), format_func=lambda name: offered[name], key=key,
+            placeholder="All collections", on_change=_look_in if found else None, args=(key, found and found["id"]),
         )  # fmt: skip
-    if found and sorted(picked) != sorted(kept):
-        service.patch(f"/v1/conversations/{found['id']}", {"collections": sorted(picked)})
-        st.rerun()
     return sorted(picked)
+
+
+def _look_in(key: str, conversation_id: str) -> None:
+    with said():
+        picked = sorted(st.session_state[key])
+        client().patch(f"/v1/conversations/{conversation_id}", {"collections": picked})
 
 
 def _ask(

@@ -64,13 +64,16 @@ def _files(service: Client) -> None:
     st.caption(number_of(told["total"], "document"))
     rows = told["documents"]
     wide = {name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()}
+    # what is marked is a row of the table as it was drawn last, and since then documents may have come or gone
+    drawn = st.session_state.get("documents-drawn", [])
     picked = table(
         _frame(rows), on_select="rerun", selection_mode="single-row", key="documents-table", column_config=wide
     )
+    st.session_state["documents-drawn"] = [row["id"] for row in rows]
     st.caption("Choose a row to look into a document.")
     _turn(begins, told["next"])
-    if marked := picked.selection.rows:
-        st.query_params["d"] = rows[marked[0]]["id"]
+    if (marked := picked.selection.rows) and marked[0] < len(drawn):
+        st.query_params["d"] = drawn[marked[0]]
         st.rerun()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ class Reply:
         reply._task = asyncio.create_task(reply._run(), name="bare model")
         return reply
 
-    async def pieces(self) -> AsyncIterator[AIMessageChunk]:
+    async def pieces(self) -> AsyncGenerator[AIMessageChunk]:
         """The model's pieces; whoever leaves frees the engine. Raises what the engine failed with."""
         try:
             while (piece := await self._came.get()) is not None:
@@ -53,9 +53,13 @@ class Reply:
             if self._error:
                 raise self._error
         finally:
-            if self._task:
-                self._task.cancel()
-                await asyncio.gather(self._task, return_exceptions=True)
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Nobody waits for it any more: the engine and the place in the line are free."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time
@@ -105,7 +109,7 @@ async def whole(reply: Reply, model: str) -> dict[str, Any]:
     """The completion, once the model has ended."""
     text, usage, reason = "", Usage(), "stop"
     calls: dict[int, dict[str, Any]] = {}
-    async with aclosing(reply.pieces()) as pieces:  # type: ignore[type-var]
+    async with aclosing(reply.pieces()) as pieces:
         async for piece in pieces:
             text += str(piece.text)
             usage = usage_of(piece) or usage
@@ -124,13 +128,13 @@ async def whole(reply: Reply, model: str) -> dict[str, Any]:
     return completion_out(_name(), model, message, reason, counts)
 
 
-async def chunks(reply: Reply, asked: ChatIn) -> AsyncIterator[str]:
+async def chunks(reply: Reply, asked: ChatIn) -> AsyncGenerator[str]:
     """The completion as it comes. An error is the last event."""
     made = Chunks(_name(), asked.model, asked.wants_usage)
     usage, reason = Usage(), "stop"
     yield made.delta({"role": "assistant", "content": ""})
     try:
-        async with aclosing(reply.pieces()) as pieces:  # type: ignore[type-var]
+        async with aclosing(reply.pieces()) as pieces:
             async for piece in pieces:
                 usage = usage_of(piece) or usage
                 reason = piece.response_metadata.get("finish_reason", reason)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
 from ragapp.errors import BadQuestion, QuestionTooLong
-from ragapp.serve.answers import AnswerEvent, Answers, Asking, LiveAnswer
+from ragapp.serve.answer_events import AnswerEvent
+from ragapp.serve.answers import Answers, Asking, LiveAnswer
 from ragapp.serve.asking import prepare
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
@@ -82,12 +83,12 @@ async def whole(answers: Answers, live: LiveAnswer, model: str) -> dict[str, Any
     return completion_out(live.row.id, model, message, "stop", _usage(done))
 
 
-async def chunks(answers: Answers, live: LiveAnswer, asked: ChatIn) -> AsyncIterator[str]:
+async def chunks(answers: Answers, live: LiveAnswer, asked: ChatIn) -> AsyncGenerator[str]:
     """The completion as it comes: a piece for each sentence that was checked, then the sources."""
     made = Chunks(live.row.id, asked.model, asked.wants_usage)
     yield made.delta({"role": "assistant", "content": ""})
     first = True
-    async with aclosing(answers.follow(live)) as events:  # type: ignore[type-var]
+    async with aclosing(answers.follow(live)) as events:
         async for event in events:
             if event.name == "sentence":
                 yield made.delta({"content": written(event.data, first=first)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -17,8 +18,8 @@ from ragapp.serve.openai.embeddings import embedded
 from ragapp.serve.openai.errors import ERRORS, PREFIX, NoSuchModel, OpenAiRoute
 from ragapp.serve.openai.names import is_bare, listed
 from ragapp.serve.openai.shapes import ChatIn, EmbeddingsIn, EmbeddingsOut, ModelOut, ModelsOut
-from ragapp.serve.openai.streaming import streamed, while_there
 from ragapp.serve.problems import Refused
+from ragapp.serve.streaming import Streamed, while_there
 
 router = APIRouter(prefix=PREFIX, tags=["openai"], route_class=OpenAiRoute, responses=ERRORS)
 _COMPLETION: dict[int | str, dict[str, Any]] = {
@@ -57,11 +58,11 @@ async def chat(request: Request, asked: ChatIn, caller: Asker) -> Response:
     if is_bare(house, asked.model):
         reply = bare.Reply.begin(house, await asyncio.to_thread(call, house, caller, asked))
         if asked.stream:
-            return streamed(bare.chunks(reply, asked))
+            return Streamed(bare.chunks(reply, asked), aclosing(reply))
         return _json(await while_there(request, bare.whole(reply, asked.model)))
     live = await house.answers.ask(await asyncio.to_thread(grounded.asking, house, caller, asked))
     if asked.stream:
-        return streamed(grounded.chunks(house.answers, live, asked))
+        return Streamed(grounded.chunks(house.answers, live, asked), house.answers.reading(live))
     return _json(await while_there(request, grounded.whole(house.answers, live, asked.model)))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, nullcontext
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -14,17 +14,17 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from ragapp.catalog.service_rows import AnswerRow
-from ragapp.logs import request_id
-from ragapp.serve.answers import AnswerEvent, Asking, LiveAnswer, replayed
+from ragapp.serve.answer_events import AnswerEvent, replayed
+from ragapp.serve.answers import Asking, LiveAnswer
 from ragapp.serve.asking import asker, narrowing, prepare
 from ragapp.serve.callers import Asker, Caller
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
 from ragapp.serve.shapes import AnswerOut, Id, Name, Question, Wire
+from ragapp.serve.streaming import Streamed, while_there
 from ragapp.serve.withheld import readable
 
 router = APIRouter(prefix="/v1/answers", tags=["answers"])
-_KEEP_ALIVE_S = 15.0
 AnswerId = Annotated[Id, Path(description="The answer's id.")]
 
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -55,15 +55,14 @@ async def ask(request: Request, asked: AskIn, caller: Asker) -> Any:
     live = await house.answers.ask(asking)
     if asked.stream:
         return _events(house, live, 0)
-    await _whole(request, house, live)
+    await while_there(request, house.answers.whole(live))
     if live.error:
         raise live.error
     if live.state in ("failed", "stopped"):
         failed = HTTPStatus.INTERNAL_SERVER_ERROR if live.state == "failed" else HTTPStatus.CONFLICT
-        raise Refused(
-            failed, live.ending or f"The answer failed unexpectedly; tell an admin the request id {request_id()}."
-        )
-    return await asyncio.to_thread(_answer_out, house, caller, live.row.id)
+        raise Refused(failed, live.row.reason)
+    # not from the catalog: a full disk loses the record and not the answer
+    return await asyncio.to_thread(answer_out, house, caller, live.row)
 
 
 @router.get("/{answer_id}", operation_id="get_answer")
@@ -81,15 +80,14 @@ async def events(
     # before its row: what is not in progress any more has its row complete
     live = house.answers.get(answer_id)
     row = await asyncio.to_thread(_row, house, caller, answer_id)
-    if live is None:
-        fields = await asyncio.to_thread(_readable, house, caller, row)
-        told = list(replayed(row, fields))
-        # the last one always: a reader who waits for the end must get it
-        return _sse(_of([event for event in told[:-1] if (event.id or 0) > last_event_id] + told[-1:]))
-    known = frozenset(live.documents)  # others come while these are looked up
-    if not known <= await asyncio.to_thread(_visible, house, caller, live, known):
+    if live is not None:
+        known = frozenset(live.documents)  # others come while these are looked up
+        if known <= await asyncio.to_thread(_visible, house, caller, live, known):
+            return _events(house, live, last_event_id)
         await house.answers.stop(live, "Your rights changed while this was answered; ask again.")
-    return _events(house, live, last_event_id)
+        row = live.row
+    fields = await asyncio.to_thread(_readable, house, caller, row)
+    return Streamed(_lines(_of(replayed(row, fields, last_event_id))), nullcontext())
 
 
 @router.delete("/{answer_id}", operation_id="stop_answer", status_code=HTTPStatus.NO_CONTENT)
@@ -154,57 +152,18 @@ def answer_out(house: House, caller: Caller, row: AnswerRow) -> AnswerOut:
     )
 
 
-async def _whole(request: Request, house: House, live: LiveAnswer) -> None:
-    """Wait for the end, unless the client leaves first."""
-    waiting = asyncio.create_task(house.answers.whole(live))
-    leaving = asyncio.create_task(_left(request))
-    try:
-        await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (waiting, leaving):
-            task.cancel()
-        await asyncio.gather(waiting, leaving, return_exceptions=True)
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 def _events(house: House, live: LiveAnswer, after: int) -> StreamingResponse:
-    return _sse(house.answers.follow(live, after), {"X-Answer-Id": live.row.id})
+    lines = _lines(house.answers.follow(live, after))
+    return Streamed(lines, house.answers.reading(live), {"X-Answer-Id": live.row.id})
 
 
-def _sse(events: AsyncIterator[AnswerEvent], headers: dict[str, str] | None = None) -> StreamingResponse:
-    # a proxy that gathers the response would keep every sentence back until the last
-    no_gathering = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_lines(events), media_type="text/event-stream", headers=no_gathering | (headers or {}))
+async def _lines(events: AsyncGenerator[AnswerEvent]) -> AsyncGenerator[str]:
+    async with aclosing(events):
+        async for event in events:
+            number = f"id: {event.id}\n" if event.id is not None else ""
+            yield f"{number}event: {event.name}\ndata: {json.dumps(event.data, ensure_ascii=False)}\n\n"
 
 
-async def _lines(events: AsyncIterator[AnswerEvent]) -> AsyncIterator[str]:
-    """Events as text; a comment now and then, so that a silent connection isn't cut."""
-    async with aclosing(events):  # type: ignore[type-var]
-        coming: asyncio.Task[AnswerEvent] | None = None
-        try:
-            while True:
-                coming = coming or asyncio.ensure_future(anext(events))
-                done, _ = await asyncio.wait((coming,), timeout=_KEEP_ALIVE_S)
-                if not done:
-                    yield ": still here\n\n"
-                    continue
-                try:
-                    event = coming.result()
-                except StopAsyncIteration:
-                    return
-                coming = None
-                number = f"id: {event.id}\n" if event.id is not None else ""
-                yield f"{number}event: {event.name}\ndata: {json.dumps(event.data, ensure_ascii=False)}\n\n"
-        finally:
-            if coming:
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
-
-
-async def _of(events: list[AnswerEvent]) -> AsyncIterator[AnswerEvent]:
+async def _of(events: Iterable[AnswerEvent]) -> AsyncGenerator[AnswerEvent]:
     for event in events:
         yield event

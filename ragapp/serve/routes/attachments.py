@@ -13,6 +13,7 @@ from ingest.uploads import source_of, stage
 from ragapp.catalog.rows import DocumentState
 from ragapp.serve.asking import conversation_group
 from ragapp.serve.callers import Asker
+from ragapp.serve.forgetting import remove_files
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
 from ragapp.serve.routes.conversations import ConversationId, own
@@ -56,7 +57,7 @@ def attach_file(
     # first the note, so that what is taken in always has somebody who takes it away
     expires = datetime.now(UTC) + timedelta(hours=house.settings.serve.attachment_hours)
     house.catalog.conversations.attach(row.id, key, name, expires)
-    job_id = house.rag.intake.note_uploads(uploads, of_conversation, frozenset({of_conversation}))
+    job_id = house.rag.intake.note_uploads(uploads, of_conversation, frozenset({of_conversation}), once=True)
     house.note(caller.person.id, "conversation.attach", row.id, job=job_id)
     house.work.add(job_id, first=True)
     return _attached(house, row.id)
@@ -71,9 +72,9 @@ def detach_file(
     row = own(house, caller, conversation_id)
     if document_id not in house.catalog.conversations.attachments(row.id):
         raise not_found("file")
-    if house.catalog.known([document_id]):
-        house.rag.remove(house.rag.plan_removal(document_id))
+    # first the note: one that is still being read comes in without it, and is removed after its job
     house.catalog.conversations.detach([document_id])
+    remove_files(house.rag, [document_id])
     house.note(caller.person.id, "conversation.detach", row.id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

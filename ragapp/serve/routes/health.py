@@ -42,7 +42,7 @@ async def ready(request: Request, response: Response) -> Ready:
 
 
 @router.get("/metrics", operation_id="metrics", response_class=Response)
-async def metrics(request: Request, caller: Admin) -> Response:
+def metrics(request: Request, caller: Admin) -> Response:
     """Counters in Prometheus' text format: the service's, then vLLM's own."""
     house = house_of(request)
     counts = house.metrics

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from ragapp.catalog.rows import FileState, JobRow
-from ragapp.serve.callers import Admin, Caller, Curator
+from ragapp.serve.callers import Admin, Caller, Curator, caller_of
 from ragapp.serve.document_shapes import JobFileOut, JobOut, job_files_out, job_out
 from ragapp.serve.house import House, house_of
 from ragapp.serve.naming import OF_CONVERSATIONS, group_names, refuse_reserved
@@ -117,7 +117,7 @@ async def job_events(request: Request, job_id: JobId, caller: Curator) -> Stream
     house = house_of(request)
     await asyncio.to_thread(_job, house, caller, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(house, job_id), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(request, job_id), media_type="text/event-stream", headers=headers)
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job")
@@ -150,14 +150,14 @@ def retry_job(request: Request, job_id: JobId, given: RetryIn, caller: Curator) 
     return _out(house, _job(house, caller, job_id))
 
 
-async def _events(house: House, job_id: int) -> AsyncIterator[str]:
+async def _events(request: Request, job_id: int) -> AsyncIterator[str]:
     told, silent = "", 0.0
     while True:
-        row = await asyncio.to_thread(house.catalog.jobs.job, job_id)
-        if row is None:
+        job = await asyncio.to_thread(_seen, request, job_id)
+        if job is None:
             return
-        shown = _out(house, row).model_dump_json()
-        if row.state in _ENDED:
+        shown = job.model_dump_json()
+        if job.state in _ENDED:
             yield f"event: done\ndata: {shown}\n\n"
             return
         if shown != told:
@@ -168,6 +168,13 @@ async def _events(house: House, job_id: int) -> AsyncIterator[str]:
             yield ": still here\n\n"
         await asyncio.sleep(_EVERY_S)
         silent += _EVERY_S
+
+
+def _seen(request: Request, job_id: int) -> JobOut | None:
+    """The job as long as whoever reads of it is let in and may; None afterwards."""
+    house, caller = house_of(request), caller_of(request)
+    row = house.catalog.jobs.job(job_id)
+    return _out(house, row) if row and caller and _may(house, caller, row) else None
 
 
 def _job(house: House, caller: Caller, job_id: int) -> JobRow:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.conversations import new_row
 from ragapp.errors import CatalogError
 
 
@@ -185,12 +187,26 @@ class TestWhatTheyAsked:
         catalog.conversations.set_collections(conversation.id, bob, ["x"])
         catalog.conversations.delete(conversation.id, bob)
         catalog.conversations.forget_answer("a1", bob)
-        catalog.conversations.forget_from("a1", conversation.id, bob)
+        catalog.conversations.ask("b1", bob, conversation.id, "api", "?", replaces=["a1"])
+        catalog.conversations.forget_answer("b1", bob)
         kept = catalog.conversations.get(conversation.id, ada)
         assert kept and kept.title == "hers" and not kept.collections
         assert catalog.conversations.answer("a1", ada)
         assert catalog.conversations.all_answers(bob) == ()
         assert catalog.conversations.get(conversation.id, bob) is None
+
+    def test_a_question_that_is_not_kept_takes_no_other_away(self, catalog: Catalog) -> None:
+        ada = catalog.people.add("ada").id
+        conversation = catalog.conversations.start(ada, "hers")
+        catalog.conversations.ask("a1", ada, conversation.id, "api", "?")
+        catalog.conversations.ask("a2", ada, None, "api", "?")
+        with pytest.raises(IntegrityError):
+            catalog.conversations.ask("a2", ada, conversation.id, "api", "?", replaces=["a1"])
+        begun = new_row(ada, "begun")
+        with pytest.raises(IntegrityError):
+            catalog.conversations.ask("a2", ada, begun.id, "api", "?", begins=begun)
+        assert catalog.conversations.answer("a1", ada)
+        assert [row.title for row in catalog.conversations.list(ada)] == ["hers"]
 
     def test_what_was_left_unfinished_is_said_to_be(self, catalog: Catalog) -> None:
         ada = catalog.people.add("ada").id

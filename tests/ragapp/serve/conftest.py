@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,18 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.05)
+
+
+async def run_until(comes: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Run a task that has no end until something comes about, and not a moment longer."""
+    task, waits = asyncio.create_task(work), asyncio.create_task(comes.wait())
+    try:
+        await asyncio.wait({task, waits}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        assert comes.is_set(), f"it did not come about: {task}"
+    finally:
+        task.cancel()
+        waits.cancel()
+        await asyncio.gather(task, waits, return_exceptions=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import httpx
 import pytest
 
 from ingest import write
+from ingest.uploads import stage
 from ragapp.embed.dense import DenseEmbedder
+from ragapp.serve.asking import conversation_group
 from ragapp.serve.forgetting import sweep
+from ragapp.types import document_id
 
 from .conftest import Service, wait_until
 
@@ -95,6 +99,52 @@ def test_it_goes_when_it_is_taken_off(office: Service, conversation: str) -> Non
         assert bob.delete(f"{path}/{held['document_id']}").status_code == 404
 
 
+def test_one_that_is_taken_off_while_it_is_read_goes_as_soon_as_it_is_in(
+    office: Service, conversation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding, free = threading.Event(), threading.Event()
+    embed = DenseEmbedder.encode
+
+    def slowly(self: DenseEmbedder, texts: Sequence[str]) -> Any:
+        embedding.set()
+        assert free.wait(60)
+        return embed(self, texts)
+
+    monkeypatch.setattr(DenseEmbedder, "encode", slowly)
+    catalog = office.house.catalog
+    path = f"/v1/conversations/{conversation}/files"
+    with office.signed_in("bob") as bob:
+        (held,) = bob.post(path, files={"file": ("crane.md", TEXT)}).json()
+        assert embedding.wait(60)
+        assert bob.delete(f"{path}/{held['document_id']}").status_code == 204
+        (job,) = catalog.jobs.list(1)
+        free.set()
+        wait_until(lambda: (row := catalog.jobs.job(job.id)) is not None and row.state == "finished")
+        wait_until(lambda: catalog.document(held["document_id"]) is None)
+        found = bob.get("/v1/search", params={"query": "crane costs", "conversation_id": conversation})
+        assert "44000" not in found.text
+
+
+def test_one_that_comes_in_while_it_is_taken_off_goes_too(
+    office: Service, conversation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, group = office.house, conversation_group(conversation)
+    conversations, key = house.catalog.conversations, document_id(group, "crane.md")
+    conversations.attach(conversation, key, "crane.md", datetime.now(UTC) + timedelta(hours=1))
+    detach = conversations.detach
+
+    def late(document_ids: Iterable[str]) -> None:
+        uploads = stage(house.data / "uploads", [("crane.md", io.BytesIO(TEXT))])
+        house.rag.intake.do(house.rag.intake.note_uploads(uploads, group, frozenset({group})))
+        assert house.catalog.document(key)
+        detach(document_ids)
+
+    monkeypatch.setattr(conversations, "detach", late)
+    with office.signed_in("bob") as bob:
+        assert bob.delete(f"/v1/conversations/{conversation}/files/{key}").status_code == 204
+    assert house.catalog.document(key) is None
+
+
 def test_it_goes_with_its_time_and_with_its_conversation(office: Service, conversation: str) -> None:
     with office.signed_in("bob") as bob:
         held = attach(bob, conversation)
@@ -130,3 +180,15 @@ def test_what_can_not_be_read_says_why(office: Service, conversation: str) -> No
     with office.signed_in("bob") as bob:
         held = attach(bob, conversation, "broken.pdf", b"%PDF-1.4")
         assert held["state"] == "failed" and "damaged" in held["reason"]
+
+
+def test_nothing_is_kept_of_one_that_can_not_be_read(office: Service, conversation: str) -> None:
+    content = b"%PDF-1.4 of a conversation"
+
+    def kept() -> list[Path]:
+        files = (path for path in (office.house.data / "uploads").rglob("*") if path.is_file())
+        return [path for path in files if path.read_bytes() == content]
+
+    with office.signed_in("bob") as bob:
+        assert attach(bob, conversation, "broken.pdf", content)["state"] == "failed"
+    wait_until(lambda: not kept())

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from ragapp.serve.forgetting import sweep
+import pytest
 
-from .conftest import Service
+from ragapp import RagApp
+from ragapp.logs import log_path
+from ragapp.serve import forgetting
+from ragapp.serve.forgetting import keep_sweeping, sweep
+
+from .conftest import Service, run_until
 
 
 def person_id(office: Service, name: str) -> str:
@@ -57,3 +64,24 @@ def test_removing_a_person_takes_their_files_at_once(office: Service) -> None:
     with office.client(office.token("root")) as root:
         assert root.delete(f"/v1/people/{bob}").status_code == 204
     assert catalog.document(document.id) is None
+
+
+async def test_after_a_sweep_that_fails_unexpectedly_comes_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, again = asyncio.get_running_loop(), asyncio.Event()
+    swept: list[Path] = []
+
+    def locked(folder: Path, _: float) -> None:
+        swept.append(folder)
+        if len(swept) == 2:
+            monkeypatch.setattr(forgetting, "_EVERY_S", 3600)
+            loop.call_soon_threadsafe(again.set)
+        raise PermissionError("the door is locked")
+
+    monkeypatch.setattr(forgetting, "_EVERY_S", 0)
+    monkeypatch.setattr(forgetting, "clear_old", locked)
+    with RagApp(data=tmp_path) as rag:
+        await run_until(again, keep_sweeping(rag))
+        said = log_path(rag.settings).read_text(encoding="utf-8")
+    assert "Traceback" in said and "the door is locked" in said

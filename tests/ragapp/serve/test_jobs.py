@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from ragapp import RagApp, Settings
 from ragapp.engine.vllm import VllmEngine
+from ragapp.serve.house import House
 from ragapp.serve.work import Work
 
 from .conftest import Service, running, wait_until
@@ -60,6 +62,34 @@ def test_a_job_is_followed_to_its_end(office: Service, folder: Path) -> None:
         assert [name for name, _ in told][-1] == "done"
         assert told[-1][1]["state"] == "finished" and told[-1][1]["added"] == 4
         assert all(job["id"] == each["id"] for _, each in told)
+
+
+def lock_out(house: House, person_id: str) -> None:
+    house.catalog.people.set_active(person_id, False)
+
+
+def take_the_collection(house: House, person_id: str) -> None:
+    house.catalog.people.curate(person_id, ["default"])
+
+
+def sign_out(house: House, person_id: str) -> None:
+    house.catalog.credentials.close_sessions(person_id)
+
+
+@pytest.mark.parametrize("lose", [lock_out, take_the_collection, sign_out])
+def test_whoever_loses_the_right_to_a_job_reads_no_more_of_it(
+    office: Service, lose: Callable[[House, str], None]
+) -> None:
+    jobs, person = office.house.catalog.jobs, office.house.catalog.people.find(name="ada")
+    assert person
+    job = jobs.start("ingest", "ingest pay.md", {"collection": "board"}, waiting=True)
+    with office.signed_in("ada") as ada, ada.stream("GET", f"/v1/jobs/{job}/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "event: progress"
+        assert "pay.md" in next(lines)
+        lose(office.house, person.id)
+        jobs.cancel(job)
+        assert not any(lines), "the end of the job is somebody else's to know"
 
 
 def test_a_source_is_looked_at_before_it_is_run(office: Service, folder: Path) -> None:
@@ -136,7 +166,7 @@ def test_questions_go_first(office: Service, folder: Path, monkeypatch: pytest.M
     asked.set()
     office.house.work._busy = asked.is_set
     built: list[object] = []
-    monkeypatch.setattr(office.house.rag.index, "optimize", built.append)
+    monkeypatch.setattr(office.house.rag.index, "optimize", lambda give_way, _: built.append(give_way))
     with office.signed_in("root") as root:
         job = root.post("/v1/jobs", json={"paths": [str(folder)]}).json()["id"]
         wait_until(lambda: (root.get(f"/v1/jobs/{job}").json()["progress"] or {}).get("files_total") == 4)

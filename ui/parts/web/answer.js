@@ -38,7 +38,11 @@ class AnswerView {
     this.csrf = data.csrf;
     if (this.id === data.id) {
       this.feedback = this.feedback ?? data.feedback;
-      if (!this.done && this.reading.signal.aborted) this.follow();
+      if (this.done) return;
+      if (data.answer) {
+        this.leave();
+        this.settle(data.answer);
+      } else if (this.reading.signal.aborted) this.follow();
       return;
     }
     this.leave();
@@ -110,7 +114,8 @@ class AnswerView {
       else if (line.startsWith("data: ")) event.data += line.slice(6);
     }
     if (!event.name) return false;
-    if (event.id && event.id <= this.lastId) return true;
+    const ends = event.name === "done" || event.name === "error";
+    if (event.id && event.id <= this.lastId && !ends) return true;
     if (event.id) this.lastId = event.id;
     this.expectNews();
     const data = JSON.parse(event.data);

@@ -27,8 +27,13 @@ class Viewer {
     }
   }
 
-  /** The next chunks from the service; whether there were any. */
-  async load() {
+  /** The next chunks from the service; whether there were any. Who asks meanwhile waits for the same ones. */
+  load() {
+    this.loading ??= this.fetch().finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  async fetch() {
     if (this.total !== null && this.chunks.length >= this.total) return false;
     const told = await call(`/v1/documents/${enc(this.id)}/chunks?start=${this.chunks.length}&limit=${AT_ONCE}`);
     this.total = told.total;
@@ -37,9 +42,8 @@ class Viewer {
   }
 
   async more() {
-    const before = this.chunks.length;
     await this.load();
-    for (const chunk of this.chunks.slice(before)) this.list.append(this.card(chunk, []));
+    for (const chunk of this.chunks.slice(this.list.childElementCount)) this.list.append(this.card(chunk, []));
     this.status.textContent = this.total === 0 ? "There is no text in it." : "";
     this.where.replaceChildren(el("span", {}, `${this.chunks.length} of ${this.total} chunks`));
     if (this.chunks.length < this.total)
