@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ingest.named import documents_named, folder_named, origin_named, path_within, with_members
 from ingest.pathrules import PathRules
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.groups import refuse_unknown
+from ragapp.catalog.groups import Changing, refuse_unknown
 from ragapp.catalog.rows import DocumentRow, OriginRow
 from ragapp.errors import CatalogError, RagappError
 
@@ -70,29 +70,39 @@ class Access:
     def set(self, what: str, groups: frozenset[str], *, path: str = "", new_group: bool = False) -> Change:
         """Let exactly `groups` see a source, what `path` (a pattern) means within it, a folder or a document.
 
-        Everything changes in one commit of the catalog, and holds from then on. Raises CatalogError for no groups, for
-        a group that nothing had before (unless `new_group`), and for a name that nothing has.
+        Everything changes in one commit of the catalog, and holds from then on, also for what a run that is at work
+        brings in. Raises CatalogError for no groups, for a group that nothing had before (unless `new_group`), and for
+        a name that nothing has.
         """
         if not groups:
             raise CatalogError("Name at least one group; what nobody may see is better taken away: ragapp remove.")
         if not new_group:
             refuse_unknown(groups, self._catalog.access.known())
-        origins = self._catalog.origins.list()
-        origin = origin_named(origins, what)
-        if path and origin is None:
-            raise CatalogError(f"--path is for a synced source, and there is none named {what}; see: ragapp sync list")
-        change = self._set_origin(origin, groups, path) if origin else self._set_documents(what, origins, groups)
+        # nobody else commits meanwhile: a document that came in between would keep the old groups
+        with self._catalog.access.alone() as commit:
+            origins = self._catalog.origins.list()
+            origin = origin_named(origins, what)
+            if origin:
+                change = self._set_origin(commit, origin, groups, path)
+            elif path:
+                raise CatalogError(
+                    f"--path is for a synced source, and there is none named {what}; see: ragapp sync list"
+                )
+            else:
+                change = self._set_documents(commit, what, origins, groups)
         return replace(change, behind=self._behind())
 
-    def _set_origin(self, origin: OriginRow, groups: frozenset[str], path: str) -> Change:
+    def _set_origin(self, commit: Changing, origin: OriginRow, groups: frozenset[str], path: str) -> Change:
         changed = _with_rule(origin, path, groups) if path else replace(origin, groups=groups)
         top = [row for row in self._catalog.documents(origin=origin.name) if not row.container]
-        wanted = _judged(changed, top)
-        kept = 0 if path else sum(_rule(changed, row) is not None for row in top)
-        done = self._commit(wanted, top, changed)
+        wanted = {row.id: shown_to(changed, row.source) for row in top}
+        kept = 0 if path else sum(_rule(changed, row.source) is not None for row in top)
+        done = self._commit(commit, wanted, top, changed)
         return Change(groups, done, (origin.name,), kept)
 
-    def _set_documents(self, what: str, origins: Sequence[OriginRow], groups: frozenset[str]) -> Change:
+    def _set_documents(
+        self, commit: Changing, what: str, origins: Sequence[OriginRow], groups: frozenset[str]
+    ) -> Change:
         rows = documents_named(self._catalog, what)
         for row in rows:
             if row.container:
@@ -103,29 +113,34 @@ class Access:
                 )
         followed = {row.origin for row in rows} - {""}
         if not followed:
-            return Change(groups, self._commit(dict.fromkeys((row.id for row in rows), groups), rows, None))
+            return Change(groups, self._commit(commit, dict.fromkeys((row.id for row in rows), groups), rows, None))
         if len(rows) > 1:
             raise CatalogError(_by_source(what, followed, origins, groups))
         (row,) = rows
         origin = origin_named(origins, row.origin)
         inside = path_within(origin, row.source) if origin else None
         if origin is None or inside is None:
-            return Change(groups, self._commit({row.id: groups}, rows, None))
+            return Change(groups, self._commit(commit, {row.id: groups}, rows, None))
         changed = _with_rule(origin, _exactly(inside), groups)
-        return Change(groups, self._commit({row.id: groups}, rows, changed), (origin.name,))
+        return Change(groups, self._commit(commit, {row.id: groups}, rows, changed), (origin.name,))
 
     def _commit(
-        self, wanted: Mapping[str, frozenset[str]], rows: Sequence[DocumentRow], origin: OriginRow | None
+        self,
+        commit: Changing,
+        wanted: Mapping[str, frozenset[str]],
+        rows: Sequence[DocumentRow],
+        origin: OriginRow | None,
     ) -> int:
-        """One commit: the rows whose groups change, what lies in them, and the source's own row."""
+        """The rows whose groups change, what lies in them, and the source's own row."""
         families = with_members(self._catalog, rows)
         groups: dict[str, frozenset[str]] = {}
         for row in families:
             # a container comes before what it holds
             groups[row.id] = groups[row.container] if row.container in groups else wanted[row.id]
-        return self._catalog.access.change(
-            {row.id: groups[row.id] for row in families if row.groups != groups[row.id]}, origin
-        )
+        changed = {row.id: groups[row.id] for row in families if row.groups != groups[row.id]}
+        # without a source also what was so already: it is said anew, and no job that was asked before may undo it
+        commit(changed if origin else groups, origin)
+        return len(changed)
 
     def _behind(self) -> str:
         try:
@@ -156,13 +171,15 @@ def _with_rule(origin: OriginRow, pattern: str, groups: frozenset[str]) -> Origi
     return replace(origin, rules=rules)
 
 
-def _judged(origin: OriginRow, rows: Sequence[DocumentRow]) -> dict[str, frozenset[str]]:
-    return {row.id: _rule(origin, row) or origin.groups for row in rows}
+def shown_to(origin: OriginRow, source: str, listed: frozenset[str] | None = None) -> frozenset[str]:
+    """Who may see a document of a synced source, by its rules and groups; `listed` where it was listed for them under
+    an address that the source has no more."""
+    return _rule(origin, source, listed) or origin.groups
 
 
-def _rule(origin: OriginRow, row: DocumentRow) -> frozenset[str] | None:
-    path = path_within(origin, row.source)
-    return None if path is None else PathRules(origin.rules).groups(path)
+def _rule(origin: OriginRow, source: str, listed: frozenset[str] | None = None) -> frozenset[str] | None:
+    path = path_within(origin, source)
+    return listed if path is None else PathRules(origin.rules).groups(path)
 
 
 def _exactly(path: str) -> str:

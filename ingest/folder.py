@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ingest.origins import Entry, NotListed, Wanted
+from ingest.origins import Entry, NotListed, Stop, Wanted, never
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection
 from ingest.sources import fingerprint, listing, printable
@@ -49,7 +49,7 @@ class Folder:
             raise SourceUnavailable(str(error)) from None
 
     @contextmanager
-    def fetch(self, wanted: Wanted) -> Iterator[Path]:
+    def fetch(self, wanted: Wanted, stop: Stop = never) -> Iterator[Path]:
         path = Path(os.fsdecode(wanted.locator))
         self._unchanged(path, wanted)
         yield path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -38,6 +39,7 @@ class Preview:
 
 
 SHOWN = 10_000
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -128,11 +130,9 @@ class Intake:
                 with turns:
                     if stop.is_set():
                         return
-                    try:
-                        tell(row.name, self.sync(row.name))
-                    except RagappError as error:
-                        turn.well = False
-                        tell(row.name, error)
+                    went = self._watched(row.name)
+                    turn.well = not isinstance(went, RagappError)
+                    tell(row.name, went)
 
         threads = [threading.Thread(target=follow, args=(row,), name=f"watch-{row.name}", daemon=True) for row in rows]
         for thread in threads:
@@ -141,6 +141,19 @@ class Intake:
             while thread.is_alive():
                 # short waits, so that Ctrl-C is heard
                 thread.join(timeout=0.5)
+
+    def _watched(self, name: str) -> IngestReport | RagappError:
+        """One sync of a source that is watched, which goes on whatever comes of it."""
+        try:
+            return self.sync(name)
+        except RagappError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - the other sources are watched on, and this one is tried again
+            _log.exception("the sync of %s failed unexpectedly", name)
+            return RagappError(
+                f"The sync failed unexpectedly ({type(error).__name__}: {error}); the log says where, and it is tried "
+                "again with the next turn."
+            )
 
     def remove_source(self, name: str) -> int:
         """Forget a source; its documents stay in until they are removed. Returns how many these are."""
@@ -166,12 +179,16 @@ class Intake:
         """`ingest` as a waiting job; returns its id."""
         return self._note(of_paths(paths, collection, groups))
 
-    def note_uploads(self, uploads: Sequence[Upload], collection: str, groups: frozenset[str] | None) -> int:
-        """Taking in what was sent, as a waiting job; returns its id."""
+    def note_uploads(
+        self, uploads: Sequence[Upload], collection: str, groups: frozenset[str] | None, *, once: bool = False
+    ) -> int:
+        """Taking in what was sent, as a waiting job; returns its id. With `once` nothing of it is kept after the job,
+        not even what failed and could be tried again."""
         request = {
             "uploads": [(upload.source, str(upload.path)) for upload in uploads],
             "collection": collection,
             "groups": None if groups is None else sorted(groups),
+            "once": once,
         }
         more = f" and {len(uploads) - 1} more" if len(uploads) > 1 else ""
         return self._note(Asked("ingest", f"upload {printable(uploads[0].source)}{more}", request))
@@ -195,13 +212,14 @@ class Intake:
         resumed: bool = False,
         stop: Callable[[], bool] | None = None,
         give_way: Callable[[], None] | None = None,
+        leave_graph: Callable[[], bool] | None = None,
     ) -> IngestReport | None:
-        """Do a waiting job; None where it was cancelled meanwhile. `stop` and `give_way`: see Task and Order."""
+        """Do a waiting job; None where it was cancelled meanwhile. For what it is given besides see Task and Order."""
         job = self._catalog.jobs.begin(job_id)
         if job is None:
             return None
         with self._alone(job.origin) if job.kind == "sync" else nullcontext():
-            return self._do(job, watcher, retry, resumed=resumed, stop=stop, give_way=give_way)
+            return self._do(job, watcher, retry, resumed=resumed, stop=stop, give_way=give_way, leave_graph=leave_graph)
 
     def _note(self, asked: Asked) -> int:
         asked.check()
@@ -223,13 +241,14 @@ class Intake:
         resumed: bool = False,
         stop: Callable[[], bool] | None = None,
         give_way: Callable[[], None] | None = None,
+        leave_graph: Callable[[], bool] | None = None,
     ) -> IngestReport:
         try:
             if self._ocr:
                 check_ocr(self._ocr)
             with self._task(job) as task:
                 polite = replace(task.order, give_way=give_way)
-                whole = replace(task, order=polite, retry=retry, resumed=resumed, stop=stop)
+                whole = replace(task, order=polite, retry=retry, resumed=resumed, stop=stop, leave_graph=leave_graph)
                 report = run_job(job.id, whole, self._parts(), watcher)
         except RagappError as error:
             self._catalog.jobs.give_up(job.id, str(error))
@@ -239,7 +258,8 @@ class Intake:
             raise
         ended = self._catalog.jobs.job(job.id)
         if "uploads" in job.request and ended and ended.state == "finished":
-            clear(job.request["uploads"])
+            failed = [] if job.request.get("once") else self._catalog.jobs.files(job.id, states=("failed",))
+            clear(job.request["uploads"], [file.source for file in failed])
         return report
 
     @contextmanager

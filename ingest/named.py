@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ingest.sources import printable
 from ragapp.catalog.catalog import Catalog
@@ -55,7 +56,13 @@ def root_of(origin: OriginRow) -> str:
     scheme, _, rest = origin.url.partition("://")
     if scheme == "file" or not rest:
         return _absolute(rest or origin.url).rstrip("/")
-    return origin.url.rstrip("/")
+    if scheme in ("sftp", "ssh"):
+        # as ingest.sftp names it: without the user
+        asked = urlsplit(origin.url)
+        place = f"{asked.hostname}:{asked.port}" if asked.port else asked.hostname
+        return f"sftp://{place}/{rest.partition('/')[2].strip('/')}".rstrip("/")
+    # what follows a "?" says how a store is reached
+    return origin.url.partition("?")[0].rstrip("/")
 
 
 def path_within(origin: OriginRow, source: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,14 @@ from urllib.parse import urlsplit
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection
 from ragapp.errors import SourceUnavailable
+
+Stop = Callable[[], bool]
+"""Whether whoever asked wants to end: what is not done yet is left."""
+
+
+def never() -> bool:
+    """Nobody stops it."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,11 @@ class Origin(Protocol):
         """What there is now, as a stream. Raises SourceUnavailable where the listing breaks off: what was not seen by
         then is not gone."""
 
-    def fetch(self, wanted: Wanted) -> AbstractContextManager[Path]:
+    def fetch(self, wanted: Wanted, stop: Stop = never) -> AbstractContextManager[Path]:
         """The bytes as a local file, as long as the context lasts.
 
-        Raises PassingFault for what may be otherwise soon (network; changed since it was listed), Unreadable for one
-        file that can't be had.
+        Raises PassingFault for what may be otherwise soon (network; changed since it was listed; stopped), Unreadable
+        for one file that can't be had.
         """
 
     def digest(self, wanted: Wanted) -> str | None:

@@ -15,9 +15,7 @@ from ingest.prepare import Order, Parts, Run, prepared
 from ingest.report import Tally
 from ingest.sources import FoundFile
 from ingest.write import write_all
-from ragapp.catalog.rows import DocumentRow
 from ragapp.catalog.scratch import scratch_folder
-from ragapp.index.follow import follow
 from ragapp.settings import IngestSettings
 
 __all__ = ["Order", "Parts", "run_files"]
@@ -39,7 +37,6 @@ def run_files(files: Iterable[FoundFile], order: Order, parts: Parts, tally: Tal
                 write_all(coming, run)
         finally:
             run.let_go_of_all()
-    _remove_lost_members(run)
 
 
 def fence_limits(settings: IngestSettings) -> FenceLimits:
@@ -50,18 +47,3 @@ def fence_limits(settings: IngestSettings) -> FenceLimits:
         timeout_s=settings.file_timeout_s,
         timeout_s_per_mib=settings.file_timeout_s_per_mib + (_OCR_S_PER_MIB if settings.ocr else 0.0),
     )
-
-
-def _remove_lost_members(run: Run) -> None:
-    """What a container held before and holds no more goes after what it holds now stands."""
-    catalog = run.parts.catalog
-    lost: dict[str, DocumentRow] = {}
-    for container, held in run.held.items():
-        for row in catalog.documents(container=container):
-            if row.id not in held:
-                lost |= {each.id: each for each in catalog.with_members(row.id)}
-    if lost:
-        catalog.removals.take_away(list(lost))
-        follow(catalog, run.parts.index, run.parts.files)
-        for row in lost.values():
-            run.tally.file_done(row.source, "removed")

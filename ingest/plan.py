@@ -5,6 +5,7 @@ The listing goes into the job's own rows page by page, so that a million keys ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -22,6 +23,9 @@ _PAGE = 400
 _LARGEST_SHARE = 0.2
 _FEW = 10
 """More than so many files, and more than that share of a source's, are not removed without being asked again."""
+
+_ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+"""What `sources.printable` and `remote.shown` make of what can't be printed."""
 
 Digest = Callable[[JobFile], str | None]
 """The SHA-256 of a file where it can be had without fetching it."""
@@ -49,6 +53,8 @@ class _Seen:
     skipped: list[Failure] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     """Folders that could not be read: what lies below them is not gone."""
+    escaped: set[str] = field(default_factory=set)
+    """Names that hold an escape: of all others no two are printed alike."""
 
 
 def plan(
@@ -94,12 +100,31 @@ def _files(listing: Iterable[Entry | NotListed], seen: _Seen) -> Iterator[JobFil
     for entry in listing:
         if isinstance(entry, Entry):
             seen.listed += 1
-            yield JobFile(entry.url, "new", entry.locator, entry.fingerprint, entry.size, entry.groups)
+            file = JobFile(entry.url, "new", entry.locator, entry.fingerprint, entry.size, entry.groups)
+            yield _told_apart(file, seen)
         elif entry.failed:
             seen.closed.append(entry.source)
-            yield JobFile(entry.source, "unreadable", state="failed", outcome="failed", reason=entry.reason)
+            yield _told_apart(_unreadable(entry.source, entry.reason), seen)
         else:
             seen.skipped.append(Failure(entry.source, entry.reason))
+
+
+def _told_apart(file: JobFile, seen: _Seen) -> JobFile:
+    """The second file of one name as a row that says so: a name can stand for one document only."""
+    if not _ESCAPE.search(file.source):
+        return file
+    name, number = file.source, 1
+    while name in seen.escaped:
+        number += 1
+        name = f"{file.source} ({number})"
+    seen.escaped.add(name)
+    if number == 1:
+        return file
+    return _unreadable(name, "another file's name is printed like this one's, which is no plain text; rename it")
+
+
+def _unreadable(source: str, reason: str) -> JobFile:
+    return JobFile(source, "unreadable", state="failed", outcome="failed", reason=reason)
 
 
 def _judged(

@@ -10,25 +10,27 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ingest.access import shown_to
 from ingest.containers import ContainerLimits, Member
 from ingest.fence import Fence
 from ingest.ocr import NeedsOcr
 from ingest.reading import Piece, ReadFile, ReadOrder, read_file
 from ingest.report import Failure, Tally
-from ingest.sources import FoundFile
+from ingest.sources import FoundFile, written
 from ingest.spool import unspool
 from ingest.versions import WITHOUT_PICTURES, current, parsed_by
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
+from ragapp.catalog.groups import Grant
 from ragapp.catalog.rows import DocumentRow
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
-from ragapp.errors import PassingFault, Unreadable
+from ragapp.errors import KeptOut, PassingFault, Unreadable
 from ragapp.index.base import Index
 from ragapp.settings import IngestSettings
 from ragapp.types import EVERYONE, document_id
@@ -60,6 +62,8 @@ class Order:
     """None leaves known documents as they are, and shows new ones to everyone."""
     origin: str = ""
     """The synced source that the files are of."""
+    job: int = 0
+    """The job that asks."""
     renew_stale: bool = False
     """Make anew what an older parser or chunker made, though its bytes are the same."""
     again: bool = False
@@ -84,7 +88,11 @@ class Prepared:
     spooled: Path
     """The file with its pieces, where it has any."""
     groups: frozenset[str]
+    """What its chunks are written with; who may see it is decided with its commit."""
+    grant: Grant
     is_new: bool
+    holds: frozenset[str] = frozenset()
+    """The ids of what lies in it now."""
 
     def pieces(self) -> Iterator[Piece]:
         """Its chunks in their order, once."""
@@ -100,13 +108,15 @@ class Run:
     tally: Tally
     fence: Fence
     scratch: Path
-    held: dict[str, set[str]] = field(default_factory=dict)
-    """By container that was read in this run, the ids of what it holds now."""
     stopped: threading.Event = field(default_factory=threading.Event)
     _holds: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _read_now: set[str] = field(default_factory=set)
     _one_was_read: threading.Condition = field(default_factory=threading.Condition)
+
+    def stopping(self) -> bool:
+        """Whether what is not done yet is left to another run."""
+        return self.stopped.is_set() or bool(self.order.stop and self.order.stop())
 
     @contextmanager
     def reading(self, sha256: str) -> Iterator[None]:
@@ -159,7 +169,7 @@ def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]
 
     def next_file() -> FoundFile | None:
         with turn:
-            if run.stopped.is_set() or (run.order.stop and run.order.stop()):
+            if run.stopping():
                 return None
             return next(coming, None)
 
@@ -201,30 +211,34 @@ def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]
                 thread.join()
 
 
-def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
-    """One file with all that lies in it; nothing where it is unchanged or can't be read, which is noted.
+def prepare(file: FoundFile, run: Run, grant: Grant | None = None) -> Iterator[Prepared]:
+    """One file with all that lies in it; nothing where it is unchanged or can't be read, which is noted. `grant` is
+    that of the file it lies in.
 
     What a container holds comes before the container itself: its row is committed last, so that a container that is in
     is in with all its members.
     """
     sha256 = ""
+    grant = grant or _grant(file, run.order)
     try:
-        with file.fetch() if file.fetch else nullcontext(file.path) as path:
+        with file.fetch(run.stopping) if file.fetch else nullcontext(file.path) as path:
             named = replace(file, path=path, name=file.name or file.path.name)
             known = run.parts.catalog.document(document_id(run.order.collection, file.source))
-            size, written = _facts(path, run)
-            named = replace(named, modified=file.modified or written)
+            size, modified = _facts(path, run)
+            named = replace(named, modified=file.modified or modified)
             if known and _stays(known, named, run):
-                _leave(known, named, run)
+                _leave(known, named, run, grant)
                 return
             run.tally.started(file.source, size)
             sha256 = run.keep_original(path)
-        yield from _read(named, sha256, size, run)
+        yield from _read(named, sha256, size, run, grant)
         sha256 = ""
     except PassingFault as error:
-        # whoever stopped the run killed the reader: the file is not to blame
-        if not run.stopped.is_set():
+        # whoever stopped the run killed the reader, or broke off the fetch: the file is not to blame
+        if not run.stopping():
             _failed(file, run, str(error), passing=True)
+    except KeptOut as error:
+        _failed(file, run, str(error), later=True)
     except NeedsOcr as error:
         _failed(file, run, str(error), parser_version=parsed_by(WITHOUT_PICTURES))
     except Unreadable as error:
@@ -233,21 +247,37 @@ def prepare(file: FoundFile, run: Run) -> Iterator[Prepared]:
         stays = isinstance(error, FileNotFoundError | PermissionError)
         # at the end of a run that is stopped what it worked with goes
         if not run.stopped.is_set():
-            _failed(file, run, f"can't be opened ({error.strerror})", passing=not stays)
+            _failed(file, run, f"can't be opened ({error.strerror})", passing=not stays, later=stays)
     finally:
         if sha256:
             run.let_go(sha256, unused=True)
 
 
-def _facts(path: Path, run: Run) -> tuple[int, datetime]:
+def refuse_large(size: int, settings: IngestSettings) -> None:
+    """Raises KeptOut for a file of more bytes than the settings let in."""
+    if size > settings.max_file_mib << 20:
+        raise KeptOut(f"larger than {settings.max_file_mib} MiB (raise ingest.max_file_mib to take it anyway)")
+
+
+def _facts(path: Path, run: Run) -> tuple[int, datetime | None]:
     status = path.stat()
-    if status.st_size > run.parts.settings.max_file_mib << 20:
-        most = run.parts.settings.max_file_mib
-        raise Unreadable(f"larger than {most} MiB (raise ingest.max_file_mib to take it anyway)")
-    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)
+    refuse_large(status.st_size, run.parts.settings)
+    return status.st_size, written(status)
 
 
-def _read(file: FoundFile, sha256: str, size: int, run: Run) -> Iterator[Prepared]:
+def _grant(file: FoundFile, order: Order) -> Grant:
+    """Who may see a file and what lies in it, as the run was asked."""
+    document = document_id(order.collection, file.source)
+    asked = file.groups or order.groups
+    new = asked or frozenset({EVERYONE})
+    if order.renew_stale or file.container:
+        # a known document that is read again by itself: what it lies in says who may see it, as it did before
+        return Grant(document, new, job=order.job)
+    by_source = partial(shown_to, source=file.source, listed=file.groups) if order.origin else None
+    return Grant(document, new, asked, order.job, order.origin, by_source)
+
+
+def _read(file: FoundFile, sha256: str, size: int, run: Run, grant: Grant) -> Iterator[Prepared]:
     into = Path(tempfile.mkdtemp(dir=run.scratch))
     spooled = into.with_name(f"{into.name}.pieces")
     try:
@@ -255,17 +285,15 @@ def _read(file: FoundFile, sha256: str, size: int, run: Run) -> Iterator[Prepare
             read = run.fence.call_sized(size, partial(read_file, _read_order(file, sha256, into, spooled, run)))
         document = document_id(run.order.collection, file.source)
         revision = run.parts.catalog.next_revision(document)
-        # read after the number was given out: a change of groups from now on is kept by the commit
         known = run.parts.catalog.document(document)
-        live = known if known and known.state == "live" else None
-        groups = file.groups or run.order.groups or (live.groups if live else frozenset({EVERYONE}))
+        is_new = known is None or known.state != "live"
+        groups = run.parts.catalog.access.granted(grant)
         run.tally.read(file.source, read.pages or 0)
-        for before in filter(None, (document if live else "", file.replaces)):
-            run.held.setdefault(before, set())
+        holds = _holds(file, read, run)
         if read.opened:
-            yield from _members(file, document, groups, read, run)
+            yield from _members(file, document, replace(grant, new=groups), read, run)
         read = replace(read, opened=None)
-        yield Prepared(file, document, revision, sha256, size, read, spooled, groups, is_new=live is None)
+        yield Prepared(file, document, revision, sha256, size, read, spooled, groups, grant, is_new, holds)
     except BaseException:
         spooled.unlink(missing_ok=True)
         raise
@@ -290,39 +318,37 @@ def _read_order(file: FoundFile, sha256: str, into: Path, spooled: Path, run: Ru
     )
 
 
-def _members(file: FoundFile, document: str, groups: frozenset[str], read: ReadFile, run: Run) -> Iterator[Prepared]:
+def _holds(file: FoundFile, read: ReadFile, run: Run) -> frozenset[str]:
+    """The ids of what lies in a file, also of what can't be taken out of it."""
+    opened = read.opened
+    names = [*(each.name for each in opened.members), *(each.source for each in opened.refused)] if opened else []
+    return frozenset(document_id(run.order.collection, f"{file.source}{MEMBER}{name}") for name in names)
+
+
+def _members(file: FoundFile, document: str, grant: Grant, read: ReadFile, run: Run) -> Iterator[Prepared]:
     """What lies in a container: documents of their own, for whoever may see the container."""
     opened = read.opened
     assert opened is not None
     limits = (file.limits or ContainerLimits()).less(opened)
-    run.held[document] = {
-        document_id(run.order.collection, f"{file.source}{MEMBER}{name}")
-        for name in [*(member.name for member in opened.members), *(failure.source for failure in opened.refused)]
-    }
     for skipped in opened.skipped:
         inside = f"{MEMBER}{skipped.source}" if skipped.source else ""
         run.tally.skipped.append(Failure(f"{file.source}{inside}", skipped.reason))
     for refused in opened.refused:
-        _failed(_member_file(file, refused.source, file.path, document, groups, limits), run, refused.reason)
+        _failed(_member_file(file, refused.source, file.path, document, limits), run, refused.reason)
     for member in opened.members:
-        yield from prepare(_member(file, member, document, groups, limits), run)
+        yield from prepare(_member(file, member, document, limits), run, grant)
 
 
-def _member(
-    file: FoundFile, member: Member, document: str, groups: frozenset[str], limits: ContainerLimits
-) -> FoundFile:
-    return _member_file(file, member.name, member.path, document, groups, limits)
+def _member(file: FoundFile, member: Member, document: str, limits: ContainerLimits) -> FoundFile:
+    return _member_file(file, member.name, member.path, document, limits)
 
 
-def _member_file(
-    file: FoundFile, name: str, path: Path, document: str, groups: frozenset[str], limits: ContainerLimits
-) -> FoundFile:
+def _member_file(file: FoundFile, name: str, path: Path, document: str, limits: ContainerLimits) -> FoundFile:
     return FoundFile(
         path,
         f"{file.source}{MEMBER}{name}",
         name=name.rpartition("/")[2],
         modified=file.modified,
-        groups=groups,
         container=document,
         depth=file.depth + 1,
         limits=limits,
@@ -343,18 +369,19 @@ def _is_stale(known: DocumentRow, run: Run) -> bool:
     return known.parser_version not in current(run.parts.settings.ocr)
 
 
-def _leave(known: DocumentRow, file: FoundFile, run: Run) -> None:
+def _leave(known: DocumentRow, file: FoundFile, run: Run, grant: Grant) -> None:
     """What is done for an unchanged file: nothing is parsed or embedded, but who may see it can have been asked."""
     catalog = run.parts.catalog
     if known.reason:
         catalog.clear_failure(known.id)
     if (known.fingerprint, known.origin) != (file.fingerprint, run.order.origin or known.origin):
         catalog.note_fingerprint(known.id, file.fingerprint, run.order.origin or None)
-    groups = file.groups or run.order.groups
-    for row in catalog.with_members(known.id):
-        if groups and row.state == "live" and row.groups != groups:
-            catalog.set_groups(row.id, groups)
-            run.parts.index.set_groups(row.id, groups)
+    rows = catalog.with_members(known.id)
+    groups = catalog.access.granted(grant)
+    if other := [row.id for row in rows if row.state == "live" and row.groups != groups]:
+        # the index follows with all that is due, at the end of the run
+        catalog.access.bring_in_line(other, grant)
+    for row in rows:
         if row.state == "failed":
             run.tally.file_done(row.source, "failed", row.reason, passing=row.passing)
         else:
@@ -363,12 +390,15 @@ def _leave(known: DocumentRow, file: FoundFile, run: Run) -> None:
             run.tally.file_done(row.source, "unchanged")
 
 
-def _failed(file: FoundFile, run: Run, reason: str, *, passing: bool = False, parser_version: str = "") -> None:
+def _failed(
+    file: FoundFile, run: Run, reason: str, *, passing: bool = False, later: bool = False, parser_version: str = ""
+) -> None:
+    """`later`: this run needn't try again, and each later one looks again."""
     run.parts.catalog.record_failure(
         run.order.collection,
         file.source,
         reason,
-        passing=passing,
+        passing=passing or later,
         origin=run.order.origin,
         fingerprint=file.fingerprint,
         container=file.container,

@@ -14,15 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ingest.origins import Entry, NotListed, Wanted
+from ingest.origins import Entry, NotListed, Stop, Wanted, never
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection
 from ingest.sources import hidden
-from ragapp.errors import PassingFault, SourceUnavailable, StorageFull, Unreadable
+from ragapp.errors import KeptOut, PassingFault, SourceUnavailable, StorageFull
 
 TRIES = 4
 """How often a file is asked for; each try goes on where the last broke off."""
 _FIRST_WAIT_S = 0.5
+"""After the first fault, twice as long after each that follows; between so many seconds a stop is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,14 @@ class Remote:
                 yield Entry(url, thing.locator, thing.size, thing.modified, thing.fingerprint, groups)
 
     @contextmanager
-    def fetch(self, wanted: Wanted) -> Iterator[Path]:
+    def fetch(self, wanted: Wanted, stop: Stop = never) -> Iterator[Path]:
         self._scratch.mkdir(parents=True, exist_ok=True)
         # a name of our own: what the source calls the file never becomes a path here
         handle, name = tempfile.mkstemp(prefix="fetched-", dir=self._scratch)
         path = Path(name)
         try:
             with os.fdopen(handle, "wb") as sink:
-                got = self._bring(wanted, sink.write)
+                got = self._bring(wanted, sink.write, stop)
             if got != wanted.size:
                 raise PassingFault(
                     f"{got} bytes came where {wanted.size} were listed: the file changed while it was read; "
@@ -121,7 +122,7 @@ class Remote:
             with suppress(FileNotFoundError):
                 path.unlink()
 
-    def _bring(self, wanted: Wanted, write: Callable[[bytes], int]) -> int:
+    def _bring(self, wanted: Wanted, write: Callable[[bytes], int], stop: Stop) -> int:
         """All bytes, going on after a fault where it broke off. Returns how many came."""
         got = 0
         for attempt in range(1, TRIES + 1):
@@ -129,19 +130,22 @@ class Remote:
                 for piece in self._store.read(wanted.locator, got, wanted.fingerprint):
                     _write(piece, write)
                     got += len(piece)
+                    _hear(stop)
                     if got > wanted.size:
                         return got
                 if got >= wanted.size:
                     return got
                 fault = "the connection ended early"
             except PermissionError:
-                raise Unreadable("The source does not let this user read the file; give it the right to.") from None
+                raise KeptOut("The source does not let this user read the file; give it the right to.") from None
             except FileNotFoundError:
                 raise PassingFault("The file was listed and is gone now; the next run sees that.") from None
             except OSError as error:
                 fault = plain(error)
             if attempt < TRIES:
-                self._sleep(_FIRST_WAIT_S * 2 ** (attempt - 1))
+                for _ in range(2 ** (attempt - 1)):
+                    _hear(stop)
+                    self._sleep(_FIRST_WAIT_S)
         raise PassingFault(f"The file could not be fetched in {TRIES} tries ({fault}); run the sync again.")
 
     def digest(self, wanted: Wanted) -> str | None:
@@ -187,6 +191,11 @@ def _objection(path: bytes) -> tuple[str, bool]:
     if any(hidden(os.fsdecode(segment)) for segment in segments):
         return "hidden", False
     return "", False
+
+
+def _hear(stop: Stop) -> None:
+    if stop():
+        raise PassingFault("The run was stopped while the file was fetched; the next one fetches it.")
 
 
 def _write(piece: bytes, write: Callable[[bytes], int]) -> None:

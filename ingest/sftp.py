@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _PIECE = 1 << 18
 _CONNECT_S = 10
 _READ_S = 60
+_ALIVE_S = 30
+"""Between two signs of life, so that no firewall takes the connection for forgotten while files are read."""
 _READAHEAD = 32
 """Requests of 32 KiB on their way at once: enough for 100 MB/s at 10 ms."""
 
@@ -43,6 +46,9 @@ class Sftp:
         path = url.partition("://")[2].partition("/")[2]
         place = f"{host}:{port}" if port else host
         self.url = f"sftp://{place}/{path.strip('/')}".rstrip("/")
+        self._place = host, port, user
+        self._lock = threading.Lock()
+        self._closed = False
         self._client = _connected(host, port, user, self.url)
         try:
             with self._channel() as channel:
@@ -77,14 +83,22 @@ class Sftp:
                 while piece := file.read(_PIECE):
                     yield piece
                 _check(locator, channel.stat(locator), fingerprint)
-        except (paramiko.SSHException, EOFError) as error:
+        except (paramiko.SSHException, EOFError, SourceUnavailable) as error:
             raise OSError(plain(error)) from None
 
     def close(self) -> None:
+        self._closed = True
         self._client.close()
 
     def _channel(self) -> paramiko.SFTPClient:
-        channel = self._client.open_sftp()
+        """A channel of its own for each walk and file; where the connection is gone, over a new one."""
+        with self._lock:
+            transport = self._client.get_transport()
+            if not self._closed and not (transport and transport.is_active()):
+                self._client.close()
+                self._client = _connected(*self._place, self.url)
+            client = self._client
+        channel = client.open_sftp()
         if (socket := channel.get_channel()) is not None:
             socket.settimeout(_READ_S)
         return channel
@@ -181,6 +195,8 @@ def _connected(host: str, port: int | None, user: str | None, url: str) -> param
             auth_timeout=2 * _CONNECT_S,
             channel_timeout=_CONNECT_S,
         )
+        if transport := client.get_transport():
+            transport.set_keepalive(_ALIVE_S)
     except Exception as error:  # noqa: BLE001 - drivers raise what they like; said in one sentence
         client.close()
         raise _not_connected(error, url, name, there) from None

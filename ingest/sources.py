@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest.origins import Entry, NotListed
+from ingest.origins import Entry, NotListed, Stop
 from ingest.unpacking import ContainerLimits
 from ragapp.errors import Unreadable
 
+_EARLIEST_S = -62_135_596_800 + 86_400
 _LATEST_S = 253_402_300_799 - 86_400
-"""The last time that a datetime can hold, less a day for the zones."""
+"""The first and the last time that a datetime can hold, less a day for the zones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ class FoundFile:
     """What may come out of it, where it lies in another container already."""
     replaces: str = ""
     """The id of the document that it was before it was moved or renamed."""
-    fetch: Callable[[], AbstractContextManager[Path]] | None = None
-    """Brings the bytes of a file that is not on this machine; None where they are at `path`."""
+    fetch: Callable[[Stop], AbstractContextManager[Path]] | None = None
+    """Brings the bytes of a file that is not on this machine, and breaks off where it hears a stop; None where they are
+    at `path`."""
 
 
 def printable(path: Path | str) -> str:
@@ -57,6 +59,11 @@ def hidden(name: str) -> bool:
 def fingerprint(status: os.stat_result) -> str:
     """Changes when a file of this machine is written or replaced."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def written(status: os.stat_result) -> datetime | None:
+    """When a file was last written; None for a time that no calendar holds."""
+    return datetime.fromtimestamp(status.st_mtime, UTC) if _EARLIEST_S < status.st_mtime < _LATEST_S else None
 
 
 def listing(paths: Sequence[Path]) -> Iterator[Entry | NotListed]:
@@ -133,8 +140,7 @@ def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry
 
 
 def _listed(path: Path, status: os.stat_result) -> Entry:
-    modified = datetime.fromtimestamp(status.st_mtime, UTC) if abs(status.st_mtime) < _LATEST_S else None
-    return Entry(printable(path), os.fsencode(path), status.st_size, modified, fingerprint(status))
+    return Entry(printable(path), os.fsencode(path), status.st_size, written(status), fingerprint(status))
 
 
 def _unseen(path: Path, error: Exception) -> NotListed:

@@ -143,20 +143,41 @@ def _commit(complete: list[Prepared], run: Run) -> None:
         return
     catalog, index = run.parts.catalog, run.parts.index
     index.flush()
+    behind = False
     for document in complete:
-        replaces = document.file.replaces
+        replaces, lost = document.file.replaces, _lost(document, run)
         try:
-            catalog.commit_document(_row(document, run), replaces=replaces)
+            row = catalog.commit_document(
+                _row(document, run), replaces=replaces, loses=[row.id for row in lost], grant=document.grant
+            )
         except RemovedMeanwhile:
             _withdraw(document, run)
             continue
+        behind = behind or row.groups != document.groups or bool(document.holds)
         if replaces:
             index.delete_document(replaces)
         if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
             index.delete_document(document.document_id, keep_revision=document.revision)
         run.let_go(document.sha256)
         run.tally.file_done(document.file.source, "added" if document.is_new and not replaces else "changed")
+        if lost:
+            follow(catalog, index, run.parts.files)
+        for row in lost:
+            run.tally.file_done(row.source, "removed")
+    if behind:
+        follow(catalog, index, run.parts.files)
     complete.clear()
+
+
+def _lost(document: Prepared, run: Run) -> tuple[DocumentRow, ...]:
+    """What lay in a container before, under its old name if it was moved, and lies in it no more."""
+    catalog = run.parts.catalog
+    lost: dict[str, DocumentRow] = {}
+    for container in filter(None, (document.document_id, document.file.replaces)):
+        for row in catalog.documents(container=container):
+            if row.id not in document.holds:
+                lost |= {each.id: each for each in catalog.with_members(row.id)}
+    return tuple(lost.values())
 
 
 def _withdraw(document: Prepared, run: Run) -> None:

@@ -49,5 +49,9 @@ class SourceUnavailable(RagappError):
     """A source of documents that can't be opened or listed; nothing it holds counts as gone."""
 
 
+class KeptOut(Unreadable):
+    """One file that missing rights or a limit in the settings keep out: waiting changes nothing, an admin does."""
+
+
 class PassingFault(Unreadable):
     """One file that can't be had at this moment; trying again later makes sense."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +11,10 @@ from sqlalchemy import case, delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ragapp.catalog.groups import groups_to_keep
+from ragapp.catalog.groups import Grant, groups_granted, groups_to_keep, note_behind, show_what_lies_in
 from ragapp.catalog.listing import note_revision
 from ragapp.catalog.mapping import add_collection, replace_groups, to_table
-from ragapp.catalog.removals import keep_earlier, take_over_earlier
+from ragapp.catalog.removals import keep_earlier, take_away, take_over_earlier
 from ragapp.catalog.rows import DocumentRow
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import DocumentTable, GroupTable, RevisionTable
@@ -60,12 +60,17 @@ class Commits:
                 # another process gave out the document's first number in between
                 continue
 
-    def commit_document(self, row: DocumentRow, *, replaces: str = "") -> DocumentRow:
+    def commit_document(
+        self, row: DocumentRow, *, replaces: str = "", loses: Sequence[str] = (), grant: Grant | None = None
+    ) -> DocumentRow:
         """Make `row.revision` the live one, with its groups, in one commit; what was live before no longer is.
 
-        Groups that were changed by hand after the revision's number was given out stay as they were changed.
+        `grant` says which groups these are now, `row.groups` which ones its chunks were written with, and what lies in
+        it follows. Without a grant they are the row's, unless they were changed by hand after the revision's number was
+        given out. A document of a synced source stays one where the row names none.
 
-        `replaces` is the document that the file was before it was moved: it goes in the same commit.
+        `replaces` is the document that the file was before it was moved, `loses` what lay in it and does no more: they
+        go in the same commit; of `loses` the rest is due then, as after `Removals.take_away`.
 
         Call it after the index holds all of the revision's chunks and was flushed. Raises RemovedMeanwhile where the
         document was taken away after the revision's number was given out, CatalogError for a revision that
@@ -84,15 +89,23 @@ class Commits:
             if not (known and known.revision) and row.revision < given.last:
                 raise RemovedMeanwhile(f"{row.source} was taken away while it was being read; ingest it again.")
             added = known.added if known and known.state == "live" else now
-            groups = groups_to_keep(session, row)
-            kept = replace(row, state="live", reason="", passing=False, groups=groups, added=added, changed=now)
+            groups = groups_granted(session, grant) if grant else groups_to_keep(session, row)
+            origin = row.origin or (known.origin if known else "")
+            kept = replace(
+                row, state="live", reason="", passing=False, groups=groups, origin=origin, added=added, changed=now
+            )
             if known and known.sha256 and known.sha256 != row.sha256:
                 keep_earlier(session, row.id, known.sha256)
             if replaces and replaces != row.id:
                 take_over_earlier(session, replaces, row.id)
                 _remove(session, replaces)
+            take_away(session, loses)
             session.merge(to_table(kept))
             replace_groups(session, row.id, kept.groups)
+            if groups != row.groups:
+                note_behind(session, row.id)
+            if grant:
+                show_what_lies_in(session, kept, grant.job)
             note_revision(session, kept)
         return kept
 
@@ -110,8 +123,8 @@ class Commits:
     ) -> None:
         """Note why the newest version of a file is not in. A version that is live stays live.
 
-        `passing`: whether the reason may pass by itself; `parser_version`: what could not read it, where another one
-        could.
+        `passing`: whether the reason may pass by itself; `origin`: the synced source whose file it is, where nothing is
+        said as before; `parser_version`: what could not read it, where another one could.
         """
         now = datetime.now(UTC)
         key = document_id(collection, source)
@@ -122,7 +135,7 @@ class Commits:
                 .values(
                     reason=reason,
                     passing=passing,
-                    origin=origin,
+                    origin=origin or DocumentTable.origin,
                     fingerprint=fingerprint,
                     container=container,
                     parser_version=case(

@@ -86,6 +86,17 @@ class Documents:
             yield from rows
             last = rows[-1].id
 
+    def astray(self, origin: str) -> tuple[DocumentRow, ...]:
+        """Documents of a synced source that lie in one that is not in: what a run left that broke off before it."""
+        containers = select(DocumentTable.id)
+        wanted = select(DocumentTable).where(
+            DocumentTable.origin == origin,
+            DocumentTable.container != "",
+            DocumentTable.container.not_in(containers),
+        )
+        with self._session() as session:
+            return tuple(to_rows(session, session.scalars(wanted).all()))
+
     def count(self, origin: str) -> int:
         """How many files of a synced source are live, members of containers not counted."""
         wanted = select(func.count()).where(

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-from ragapp.errors import CatalogError, StorageFull, Unreadable
+from ragapp.errors import CatalogError, KeptOut, PassingFault, StorageFull
 from ragapp.types import Box, Element, Extracted, Word
 
 _BLOCK = 1 << 20
@@ -177,7 +177,8 @@ def _blocks(path: Path) -> Iterator[bytes]:
             while block := source.read(_BLOCK):
                 yield block
     except OSError as error:
-        raise Unreadable(f"can't be opened ({error.strerror})") from error
+        stays = isinstance(error, FileNotFoundError | PermissionError)
+        raise (KeptOut if stays else PassingFault)(f"can't be opened ({error.strerror})") from error
 
 
 def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callable[[], Path]) -> None:

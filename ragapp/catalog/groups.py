@@ -1,23 +1,51 @@
-"""Who may see what, changed by hand: in one commit, with a mark for the index, which follows."""
+"""Who may see what, as a run was asked and as it is changed by hand: in one commit, with a mark for the index, which
+follows."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
+from typing import Protocol
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import JSON, delete, func, insert, select, type_coerce, update
 from sqlalchemy.orm import Session
 
-from ragapp.catalog.mapping import to_origin_table
+from ragapp.catalog.mapping import to_origin_row, to_origin_table
 from ragapp.catalog.rows import DocumentRow, OriginRow
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import DocumentTable, GroupChangeTable, GroupTable, OriginTable, RevisionTable
+from ragapp.catalog.tables import DocumentTable, GroupChangeTable, GroupTable, JobTable, OriginTable, RevisionTable
 from ragapp.errors import CatalogError
 from ragapp.types import EVERYONE
 
 _PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who may see a file and all that lies in it, as a run was asked. What comes of it is decided by each commit."""
+
+    document: str
+    """The file's own document, whatever lies in it."""
+    new: frozenset[str]
+    """For a document that is not known."""
+    groups: frozenset[str] | None = None
+    """For a known one; None leaves it as it is."""
+    job: int = 0
+    """The job that was asked: what was changed by hand after that stays."""
+    origin: str = ""
+    by_source: Callable[[OriginRow], frozenset[str]] | None = None
+    """Of a file that the synced source `origin` brings: who may see it by the source's groups and rules."""
+
+
+class Changing(Protocol):
+    """Gives documents their groups, and a synced source its groups and rules; returns how many documents there are."""
+
+    def __call__(self, groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None) -> int: ...
 
 
 class GroupChanges:
@@ -31,14 +59,31 @@ class GroupChanges:
 
         It holds for every search from then on. Documents that are not there are passed over.
         """
-        wanted = list(groups)
-        changed = 0
+        with self.alone() as change:
+            return change(groups, origin)
+
+    @contextmanager
+    def alone(self) -> Iterator[Changing]:
+        """Nobody else commits while the block looks who sees what; what it changes is one commit, at its end."""
+        with self._sessions.alone() as session:
+            job = _newest_job(session)
+
+            def change(groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None) -> int:
+                if origin is not None:
+                    session.merge(to_origin_table(origin, origin.created or datetime.now(UTC)))
+                return _change(session, groups, job)
+
+            yield change
+
+    def granted(self, grant: Grant) -> frozenset[str]:
+        """Who may see a file, if it were committed now."""
+        with self._sessions.reading() as session:
+            return groups_granted(session, grant)
+
+    def bring_in_line(self, ids: Sequence[str], grant: Grant) -> None:
+        """Show a file that is in, and what lies in it, to whoever may see it now."""
         with self._sessions.writing() as session:
-            for start in range(0, len(wanted), _PAGE):
-                changed += _change(session, {key: groups[key] for key in wanted[start : start + _PAGE]})
-            if origin is not None:
-                session.merge(to_origin_table(origin, origin.created or datetime.now(UTC)))
-        return changed
+            _bring_in_line(session, ids, groups_granted(session, grant), grant.job)
 
     def due(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Documents whose chunks in the index carry other groups than they should, and the groups they should have."""
@@ -53,16 +98,29 @@ class GroupChanges:
             yield from found.items()
             last = page[-1]
 
-    def settle(self, followed: Mapping[str, frozenset[str]]) -> None:
-        """The index carries these groups now, durably; a document that was changed again meanwhile stays due."""
-        ids = list(followed)
+    def settle(
+        self, followed: Mapping[str, frozenset[str]], revisions: Mapping[str, int] | None = None
+    ) -> dict[str, frozenset[str]]:
+        """The index carries these groups now, durably, on all chunks of the `revisions` that were live before.
+
+        Documents that were changed meanwhile, or whose live revision is another one by now, stay due; returns them with
+        the groups they should have.
+        """
+        left: dict[str, frozenset[str]] = {}
         with self._sessions.writing() as session:
-            for start in range(0, len(ids), _PAGE):
-                now = _groups(session, ids[start : start + _PAGE])
-                same = [key for key, groups in now.items() if groups == followed[key]]
-                session.execute(
-                    update(GroupChangeTable).where(GroupChangeTable.document_id.in_(same)).values(due=False)
-                )
+            for page in _pages(followed):
+                groups, live = _groups(session, page), _revisions(session, page)
+                again = {
+                    key: groups[key]
+                    for key in page
+                    if groups[key] != followed[key] or (revisions is not None and live.get(key) != revisions.get(key))
+                }
+                of_page = update(GroupChangeTable).where(GroupChangeTable.document_id.in_(page))
+                session.execute(of_page.where(GroupChangeTable.document_id.not_in(again)).values(due=False))
+                # whoever changed them again may have settled them before the index got these older groups
+                session.execute(of_page.where(GroupChangeTable.document_id.in_(again)).values(due=True))
+                left |= again
+        return left
 
     def counts(self) -> dict[str, int]:
         """How many live documents each group sees."""
@@ -84,6 +142,21 @@ class GroupChanges:
         return frozenset(groups | {EVERYONE})
 
 
+def groups_granted(session: Session, grant: Grant) -> frozenset[str]:
+    """Who may see a file now: by the groups and rules of its source, or else as was asked last, by hand or by a run."""
+    source = session.get(OriginTable, grant.origin) if grant.origin else None
+    if source is not None and grant.by_source is not None:
+        return grant.by_source(to_origin_row(source))
+    known = session.get(DocumentTable, grant.document)
+    own = _groups(session, [grant.document])[grant.document]
+    # a file that failed before it was ever in has no groups until somebody gives it some
+    if known is None or (known.state != "live" and not own):
+        return grant.new
+    change = session.get(GroupChangeTable, grant.document)
+    by_hand = change is not None and change.job >= grant.job
+    return own if by_hand or not grant.groups else grant.groups
+
+
 def groups_to_keep(session: Session, row: DocumentRow) -> frozenset[str]:
     """The groups that a new revision goes live with: its own, unless they were changed by hand after it was begun."""
     change = session.get(GroupChangeTable, row.id)
@@ -92,6 +165,29 @@ def groups_to_keep(session: Session, row: DocumentRow) -> frozenset[str]:
     # its chunks were written with the groups from before
     change.due = True
     return _groups(session, [row.id])[row.id] or row.groups
+
+
+def note_behind(session: Session, document_id: str) -> None:
+    """A document's chunks were written with other groups than it has now: the index is to follow."""
+    change = session.get(GroupChangeTable, document_id)
+    if change is None:
+        session.add(GroupChangeTable(document_id=document_id, revision=0, due=True))
+    else:
+        change.due = True
+
+
+def show_what_lies_in(session: Session, row: DocumentRow, job: int) -> None:
+    """Whoever may see a container may see what lies in it, at any depth."""
+    inside: list[str] = []
+    level = [row.id]
+    while level:
+        level = [
+            key
+            for page in _pages(level)
+            for key in session.scalars(select(DocumentTable.id).where(DocumentTable.container.in_(page)))
+        ]
+        inside += level
+    _bring_in_line(session, inside, row.groups, job)
 
 
 def unknown_groups(groups: Iterable[str], known: frozenset[str]) -> dict[str, tuple[str, ...]]:
@@ -119,7 +215,21 @@ def refuse_unknown(groups: Iterable[str], known: frozenset[str]) -> None:
         raise CatalogError(f"{unknown_in_words(unknown)}; write it as it is, or add --new-group if it is meant.")
 
 
-def _change(session: Session, groups: Mapping[str, frozenset[str]]) -> int:
+def _bring_in_line(session: Session, ids: Sequence[str], groups: frozenset[str], job: int) -> None:
+    for page in _pages(ids):
+        live = session.scalars(
+            select(DocumentTable.id).where(DocumentTable.id.in_(page), DocumentTable.state == "live")
+        ).all()
+        others = [key for key, own in _groups(session, live).items() if own != groups]
+        _change(session, dict.fromkeys(others, groups), job)
+
+
+def _change(session: Session, groups: Mapping[str, frozenset[str]], job: int) -> int:
+    """Give documents their groups, as the job or somebody after it says; returns how many there are."""
+    return sum(_change_page(session, {key: groups[key] for key in page}, job) for page in _pages(groups))
+
+
+def _change_page(session: Session, groups: Mapping[str, frozenset[str]], job: int) -> int:
     present = session.scalars(select(DocumentTable.id).where(DocumentTable.id.in_(groups))).all()
     if not present:
         return 0
@@ -135,7 +245,7 @@ def _change(session: Session, groups: Mapping[str, frozenset[str]]) -> int:
         session.execute(insert(GroupTable), rows)
     session.execute(
         insert(GroupChangeTable),
-        [{"document_id": key, "revision": given.get(key, 0), "due": True} for key in present],
+        [{"document_id": key, "revision": given.get(key, 0), "due": True, "job": job} for key in present],
     )
     return len(present)
 
@@ -146,3 +256,21 @@ def _groups(session: Session, ids: Iterable[str]) -> dict[str, frozenset[str]]:
     for document, group in session.execute(wanted):
         found[document].add(group)
     return {document: frozenset(groups) for document, groups in found.items()}
+
+
+def _pages(keys: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(keys)
+    while page := list(islice(left, _PAGE)):
+        yield page
+
+
+def _revisions(session: Session, ids: Iterable[str]) -> dict[str, int]:
+    wanted = select(DocumentTable.id, DocumentTable.revision).where(DocumentTable.id.in_(list(ids)))
+    return dict(session.execute(wanted).tuples().all())
+
+
+def _newest_job(session: Session) -> int:
+    """The job that was asked for last. Looks ahead are none: they are discarded, and their numbers given out again."""
+    looks_ahead = type_coerce(JobTable.request, JSON)["dry_run"].as_boolean()
+    wanted = select(JobTable.id).where(looks_ahead.is_not(True)).order_by(JobTable.id.desc()).limit(1)
+    return session.scalar(wanted) or 0

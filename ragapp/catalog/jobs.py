@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, delete, func, insert, not_, select, type_coerce, update
 
 from ragapp.catalog.mapping import to_file_table, to_job_file, to_job_row
-from ragapp.catalog.process import own_mark
+from ragapp.catalog.process import is_running, own_mark
 from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobReport, JobRow, JobState
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import JobAttemptTable, JobFileTable, JobTable, OriginTable
@@ -64,11 +64,12 @@ class Jobs:
             return to_job_row(job)
 
     def put_back(self, job_id: int) -> None:
-        """A job that this process can't bring to its end goes on with the next one that looks for such."""
+        """A job that this process can't bring to its end goes on with the next one that looks for such; one that came
+        to its end, or was cancelled, stays as it is."""
         with self._sessions.writing() as session:
             session.execute(
                 update(JobTable)
-                .where(JobTable.id == job_id, JobTable.state != "cancelled")
+                .where(JobTable.id == job_id, JobTable.state.not_in(("finished", "cancelled")))
                 .values(state="waiting", process=own_mark(), ended=None)
             )
 
@@ -179,6 +180,14 @@ class Jobs:
                 job.state = "cancelled"
             return state
 
+    def others_run(self, job_id: int) -> bool:
+        """Whether another job is at work now, be it one that was asked to stop."""
+        wanted = select(JobTable.process).where(
+            JobTable.id != job_id, JobTable.ended.is_(None), JobTable.state.in_(("running", "cancelled"))
+        )
+        with self._sessions.reading() as session:
+            return any(is_running(process) for process in session.scalars(wanted))
+
     def is_cancelled(self, job_id: int) -> bool:
         """Whether somebody asked the job to stop."""
         with self._sessions.reading() as session:
@@ -256,6 +265,13 @@ class Jobs:
                 return
             yield from (file for _, file in found)
             last = found[-1][0]
+
+    def file(self, job_id: int, source: str) -> JobFile | None:
+        """One file of a job; None where the job has none of this name."""
+        wanted = select(JobFileTable).where(JobFileTable.job_id == job_id, JobFileTable.source == source)
+        with self._sessions.reading() as session:
+            found = session.scalar(wanted)
+            return to_job_file(found) if found else None
 
     def counts(self, job_id: int) -> dict[FileAction, int]:
         """How many files are to be treated how."""

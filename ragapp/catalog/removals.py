@@ -31,25 +31,8 @@ class Removals:
 
         Each takes a number of its own, so that what was begun before it can be told from what is begun after.
         """
-        gone = 0
         with self._sessions.writing() as session:
-            for start in range(0, len(ids), _PAGE):
-                page = ids[start : start + _PAGE]
-                wanted = select(DocumentTable.id, DocumentTable.sha256).where(DocumentTable.id.in_(page))
-                for document, sha256 in session.execute(wanted).all():
-                    note_leftover(session, document, sha256)
-                earlier = select(EarlierBytesTable.document_id, EarlierBytesTable.sha256)
-                for document, sha256 in session.execute(earlier.where(EarlierBytesTable.document_id.in_(page))).all():
-                    note_leftover(session, document, sha256)
-                session.execute(
-                    update(RevisionTable).where(RevisionTable.document_id.in_(page)).values(last=RevisionTable.last + 1)
-                )
-                session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id.in_(page)))
-                session.execute(delete(GroupTable).where(GroupTable.document_id.in_(page)))
-                session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(page)))
-                done = session.execute(delete(DocumentTable).where(DocumentTable.id.in_(page)))
-                gone += int(done.rowcount)  # type: ignore[attr-defined]
-        return gone
+            return take_away(session, ids)
 
     def due(self) -> tuple[tuple[str, str], ...]:
         """(document id, SHA-256 or nothing) of what was removed, or had its bytes replaced, and may have left some."""
@@ -72,6 +55,28 @@ class Removals:
                 session.execute(
                     delete(RemovalTable).where(RemovalTable.document_id == document, RemovalTable.sha256 == sha256)
                 )
+
+
+def take_away(session: Session, ids: Sequence[str]) -> int:
+    """`Removals.take_away` as part of a larger commit."""
+    gone = 0
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        wanted = select(DocumentTable.id, DocumentTable.sha256).where(DocumentTable.id.in_(page))
+        for document, sha256 in session.execute(wanted).all():
+            note_leftover(session, document, sha256)
+        earlier = select(EarlierBytesTable.document_id, EarlierBytesTable.sha256)
+        for document, sha256 in session.execute(earlier.where(EarlierBytesTable.document_id.in_(page))).all():
+            note_leftover(session, document, sha256)
+        session.execute(
+            update(RevisionTable).where(RevisionTable.document_id.in_(page)).values(last=RevisionTable.last + 1)
+        )
+        session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id.in_(page)))
+        session.execute(delete(GroupTable).where(GroupTable.document_id.in_(page)))
+        session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(page)))
+        done = session.execute(delete(DocumentTable).where(DocumentTable.id.in_(page)))
+        gone += int(done.rowcount)  # type: ignore[attr-defined]
+    return gone
 
 
 def keep_earlier(session: Session, document_id: str, sha256: str) -> None:

@@ -46,7 +46,8 @@ class DocumentRow:
     state: DocumentState = "live"
     reason: str = ""
     passing: bool = False
-    """Whether the reason may pass by itself (network, lock, memory), so that trying again makes sense."""
+    """Whether the reason may pass by itself (network, lock, memory), or an admin may mend it without touching the file
+    (rights, a limit of the settings), so that the next run looks again."""
     origin: str = ""
     """The name of the source that is synced and brought it; empty where somebody ingested it by hand."""
     fingerprint: str = ""

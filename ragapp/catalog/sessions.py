@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,14 @@ class Sessions:
         self.engine = engine
         self.path = path
         self._writer = engine.execution_options(**WRITES)
+        self._mine = threading.local()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads."""
+        if alone := getattr(self._mine, "session", None):
+            yield alone
+            return
         with interrupts_wait(), in_words(self.path), Session(self.engine) as session:
             yield session
 
@@ -37,3 +42,16 @@ class Sessions:
             session.begin(),
         ):
             yield session
+
+    @contextmanager
+    def alone(self) -> Iterator[Session]:
+        """A session like `writing`'s, through which this thread also reads: nobody writes between the two.
+
+        Those who wait to write may hold all other connections, so none is needed here.
+        """
+        with self.writing() as session:
+            self._mine.session = session
+            try:
+                yield session
+            finally:
+                self._mine.session = None

@@ -173,7 +173,8 @@ class GroupChangeTable(Table):
     """Groups of a document that were changed by hand. `due`: the index's copy has not followed yet.
 
     `revision` is the last number given out before the change: an ingestion that holds it, or an older one, read the
-    groups before the change and must not put them back.
+    groups before the change and must not put them back. Nor must a job that was asked for before it: `job` is the
+    newest one then, or the one that changed them.
     """
 
     __tablename__ = "group_changes"
@@ -181,6 +182,7 @@ class GroupChangeTable(Table):
     document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     revision: Mapped[int]
     due: Mapped[bool] = mapped_column(index=True)
+    job: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class EarlierBytesTable(Table):

@@ -127,10 +127,11 @@ class Index(Protocol):
     def count(self, scope: Scope | None = None) -> int:
         """How many chunks stand, or how many the scope sees."""
 
-    def optimize(self, give_way: Callable[[], None] | None = None) -> None:
+    def optimize(self, give_way: Callable[[], None] | None = None, stop: Callable[[], bool] | None = None) -> None:
         """Build or renew the search graph where it is worth it. May take minutes; searches go on, writes wait.
 
-        `give_way` returns when this may take the machine; it is asked again and again while a graph is built here.
+        `give_way` returns when this may take the machine, `stop` says whether to leave it to the next call; both are
+        asked again and again while a graph is built here.
         """
 
     def close(self) -> None:

@@ -159,7 +159,7 @@ class EdgeIndex:
         within = None if scope is None else _filter(scope)
         return int(self._call(lambda shard: shard.count(edge.CountRequest(exact=True, filter=within))))
 
-    def optimize(self, give_way: Callable[[], None] | None = None) -> None:
+    def optimize(self, give_way: Callable[[], None] | None = None, stop: Callable[[], bool] | None = None) -> None:
         with self._writing:
             points, dead = self._points(), self._dead()
             if dead and points <= _IN_PLACE:
@@ -172,7 +172,9 @@ class EdgeIndex:
                 return
             self.flush()
             with _in_words(self.folder):
-                draft = build_beside(self.folder, _SPARE_BYTES, give_way)
+                draft = build_beside(self.folder, _SPARE_BYTES, give_way, stop)
+            if draft is None:
+                return
             self._call(lambda shard: self._exchange(shard, draft))
             self._count_dead(-dead)
 

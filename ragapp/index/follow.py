@@ -30,11 +30,15 @@ def follow(catalog: Catalog, index: Index, files: DocumentFiles, tell: Tell = _n
         _collect(due[start : start + _PAGE], catalog, index, files, tell)
     changes = catalog.access.due()
     while page := dict(islice(changes, _PAGE)):
-        for document, groups in page.items():
-            index.set_groups(document, groups)
-            tell(1)
-        index.flush()
-        catalog.access.settle(page)
+        done = len(page)
+        while page:
+            # looked up first: what is committed from here on may bring chunks that were written with other groups
+            revisions = {document: row.revision for document, row in catalog.known(page).items()}
+            for document, groups in page.items():
+                index.set_groups(document, groups)
+            index.flush()
+            page = catalog.access.settle(page, revisions)
+        tell(done)
 
 
 def _collect(

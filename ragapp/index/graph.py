@@ -37,14 +37,23 @@ shard.close()
 _YIELDS = 19
 """How far the child steps back where others go first: it has a core only while they leave one idle."""
 _TURN_S = 2.0
-"""How long the child goes on between two looks at whether somebody waits."""
+"""How long the child goes on between two looks at whether somebody waits, or wants it to stop."""
 
 GiveWay = Callable[[], None]
 """Returns when the caller may take the machine; not later than after some seconds, so that it gets on."""
+Stop = Callable[[], bool]
+"""Whether the graph is to be left to another time."""
 
 
-def build_beside(folder: Path, spare_bytes: int, give_way: GiveWay | None = None) -> Path:
-    """Copy a flushed shard that nobody writes to, and build the copy's graph; returns the copy's folder.
+class _Stopped(Exception):
+    """Somebody wants it to stop."""
+
+
+def build_beside(
+    folder: Path, spare_bytes: int, give_way: GiveWay | None = None, stop: Stop | None = None
+) -> Path | None:
+    """Copy a flushed shard that nobody writes to, and build the copy's graph; returns the copy's folder, None where
+    `stop` ended it.
 
     Building stands still while `give_way` waits, and goes on with what the others leave of the machine after it.
     `spare_bytes` of the disk are left free beside the copy and what is built in it. Whatever goes wrong, or Ctrl-C,
@@ -55,9 +64,17 @@ def build_beside(folder: Path, spare_bytes: int, give_way: GiveWay | None = None
     size = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
     if shutil.disk_usage(folder).free < 2 * size + spare_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+    def copy(source: str, target: str) -> None:
+        _hear(stop)
+        copy_with_holes(source, target)
+
     try:
-        shutil.copytree(folder, draft, copy_function=copy_with_holes)
-        _run(draft, give_way)
+        shutil.copytree(folder, draft, copy_function=copy)
+        _run(draft, give_way, stop)
+    except _Stopped:
+        shutil.rmtree(draft, ignore_errors=True)
+        return None
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -82,7 +99,7 @@ def mend(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _run(draft: Path, give_way: GiveWay | None = None) -> None:
+def _run(draft: Path, give_way: GiveWay | None = None, stop: Stop | None = None) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(draft), str(os.getpid()), str(_YIELDS if give_way else 0)],
         stdin=subprocess.DEVNULL,
@@ -91,7 +108,7 @@ def _run(draft: Path, give_way: GiveWay | None = None) -> None:
         text=True,
     )
     try:
-        said = _watched(child, give_way)
+        said = _watched(child, give_way, stop)
     except BaseException:
         with suppress(ProcessLookupError):
             child.kill()
@@ -105,8 +122,8 @@ def _run(draft: Path, give_way: GiveWay | None = None) -> None:
         )
 
 
-def _watched(child: subprocess.Popen[str], give_way: GiveWay | None) -> str:
-    """See the child to its end, stopped while others go first; returns what it complained of."""
+def _watched(child: subprocess.Popen[str], give_way: GiveWay | None, stop: Stop | None) -> str:
+    """See the child to its end, stopped while others go first; returns what it complained of. Raises _Stopped."""
     assert child.stdout
     child.stdout.readline()
     while True:
@@ -116,7 +133,13 @@ def _watched(child: subprocess.Popen[str], give_way: GiveWay | None) -> str:
                 give_way()
             finally:
                 child.send_signal(signal.SIGCONT)
+        _hear(stop)
         try:
-            return child.communicate(timeout=_TURN_S if give_way else None)[1]
+            return child.communicate(timeout=_TURN_S if give_way or stop else None)[1]
         except subprocess.TimeoutExpired:
             continue
+
+
+def _hear(stop: Stop | None) -> None:
+    if stop and stop():
+        raise _Stopped

@@ -150,10 +150,12 @@ class ServerIndex:
         within = None if scope is None else _filter(scope)
         return self._call(lambda: self._client.count(self._name, within, exact=True)).count
 
-    def optimize(self, give_way: Callable[[], None] | None = None) -> None:
+    def optimize(self, give_way: Callable[[], None] | None = None, stop: Callable[[], bool] | None = None) -> None:
         """Wait until the server, which builds the search graph by itself and elsewhere, has done so."""
         busy = models.CollectionStatus.YELLOW
         while self._call(lambda: self._client.get_collection(self._name)).status == busy:
+            if stop and stop():
+                return
             time.sleep(0.5)
 
     def close(self) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
+from ingest import access as accesses
 from ingest.access import Access
+from ingest.named import with_members
 from ingest.pathrules import PathRules
 from ingest.removal import plan_removal
-from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.catalog import FILE_NAME, Catalog
+from ragapp.catalog.groups import Grant
 from ragapp.catalog.rows import DocumentRow, OriginRow
 from ragapp.errors import CatalogError, IndexLocked
 from ragapp.types import document_id
@@ -85,6 +91,68 @@ def test_the_rule_for_one_document_means_it_alone(catalog: Catalog, access: Acce
     assert rules.groups("deep/plain.md") is None
     assert rules.groups("odd 1x.md") is None
     assert groups(catalog) == {f"/srv/house/{name}": HR, "/srv/house/deep/plain.md": STAFF}
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("/srv/house/", "/srv/house"),
+        ("file:///srv/house", "/srv/house"),
+        ("sftp://Ada@Files.example:2222/srv/house/", "sftp://files.example:2222/srv/house"),
+        ("ssh://ada@files.example/~/house", "sftp://files.example/~/house"),
+        ("s3://house/policies/?endpoint_url=https://store.example", "s3://house/policies"),
+    ],
+)
+def test_rules_hold_however_the_address_of_the_source_is_written(
+    catalog: Catalog, access: Access, url: str, named: str
+) -> None:
+    catalog.origins.add(OriginRow("house", url, groups=STAFF, rules=(("hr/", HR),)))
+    committed(catalog, f"{named}/hr/a.md", origin="house")
+    committed(catalog, f"{named}/b.md", origin="house")
+    access.set("house", frozenset({"board"}), new_group=True)
+    assert groups(catalog) == {f"{named}/hr/a.md": HR, f"{named}/b.md": frozenset({"board"})}
+
+
+def test_nothing_comes_in_between_the_look_and_the_change(
+    catalog: Catalog, access: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(catalog, "/in/a.md")
+
+    def looks(catalog: Catalog, rows: tuple[DocumentRow, ...]) -> tuple[DocumentRow, ...]:
+        with (
+            closing(sqlite3.connect(tmp_path / FILE_NAME, timeout=0)) as other,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            other.execute("BEGIN IMMEDIATE")
+        return with_members(catalog, rows)
+
+    monkeypatch.setattr(accesses, "with_members", looks)
+    assert access.set("/in/a.md", HR, new_group=True).documents == 1
+
+
+def test_a_change_needs_no_connection_that_those_who_wait_to_write_may_hold(
+    catalog: Catalog, access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(catalog, "/in/a.md")
+
+    def looks(catalog: Catalog, rows: tuple[DocumentRow, ...]) -> tuple[DocumentRow, ...]:
+        before = taken[0]
+        found = with_members(catalog, rows)
+        assert taken[0] == before
+        return found
+
+    taken = [0]
+    event.listen(catalog._engine, "checkout", lambda *_: taken.__setitem__(0, taken[0] + 1))
+    monkeypatch.setattr(accesses, "with_members", looks)
+    access.set("/in/a.md", HR, new_group=True)
+    assert taken[0], "connections were counted"
+
+
+def test_what_is_said_again_is_not_undone_by_a_job_that_was_asked_before(catalog: Catalog, access: Access) -> None:
+    key = committed(catalog, "/in/a.md")
+    job = catalog.jobs.start("ingest", "ingest /in")
+    assert access.set("/in/a.md", STAFF).documents == 0, "it was so already"
+    assert catalog.access.granted(Grant(key, HR, HR, job)) == STAFF
 
 
 def test_a_folder_of_a_source_is_asked_for_as_a_path_within_it(catalog: Catalog, access: Access) -> None:

@@ -19,7 +19,7 @@ from ingest.origins import Entry, NotListed, Origin, open_origin
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection, matches
 from ingest.remote import TRIES, Remote, Thing
-from ragapp.errors import PassingFault, SettingsError, SourceUnavailable, Unreadable
+from ragapp.errors import KeptOut, PassingFault, SettingsError, SourceUnavailable, Unreadable
 
 NAMES = st.text("ab.*?[]!-", min_size=1, max_size=6)
 
@@ -219,6 +219,33 @@ def test_a_file_that_may_not_be_read_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="does not let") as refused, origin.fetch(entries(origin)[0]):
         pass
     assert not isinstance(refused.value, PassingFault)
+
+
+def test_a_file_that_rights_keep_out_is_told_from_one_that_is_broken(tmp_path: Path) -> None:
+    class Closed(Shaky):
+        def read(self, locator: bytes, offset: int, fingerprint: str) -> Iterator[bytes]:
+            raise PermissionError("denied")
+
+    origin = Remote(Closed(b"x", 0), Selection(), PathRules(), tmp_path)
+    with pytest.raises(KeptOut), origin.fetch(entries(origin)[0]):
+        pass
+
+
+def test_a_fetch_hears_a_stop_between_pieces_and_while_it_waits(tmp_path: Path) -> None:
+    waits: list[float] = []
+    store = Shaky(b"0123456789", TRIES - 1)
+    origin = Remote(store, Selection(), PathRules(), tmp_path, sleep=waits.append)
+    with pytest.raises(PassingFault, match="stopped"), origin.fetch(entries(origin)[0], lambda: True):
+        pass
+    assert store.offsets == [0] and not waits
+    origin = Remote(Shaky(b"0123456789", TRIES), Selection(), PathRules(), tmp_path, sleep=waits.append)
+    with (
+        pytest.raises(PassingFault, match="stopped"),
+        origin.fetch(entries(origin)[0], lambda: sum(waits) > 2),
+    ):
+        pass
+    assert sum(waits) == 2.5, "a long wait is one of many short ones"
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=4))

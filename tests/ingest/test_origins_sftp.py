@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 
 from ingest.origins import Entry, NotListed, Origin, open_origin
+from ingest.pathrules import PathRules
+from ingest.patterns import Selection
+from ingest.remote import Remote
+from ingest.sftp import Sftp
 from ragapp.errors import PassingFault, SourceUnavailable
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -191,6 +195,37 @@ def test_an_empty_folder_is_no_error(sshd: Server, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with open_origin(sshd.url(tmp_path / "empty"), scratch=tmp_path) as origin:
         assert list(origin.list()) == []
+
+
+def test_a_lost_connection_is_made_again(sshd: Server, share: Path, tmp_path: Path) -> None:
+    store = Sftp(sshd.url(share))
+    with Remote(store, Selection(), PathRules(), tmp_path / "scratch", sleep=lambda _: None) as origin:
+        found = entries(origin)
+        transport = store._client.get_transport()
+        assert transport
+        transport.close()
+        with origin.fetch(found["/a ü.txt"]) as path:
+            assert path.read_text() == "a"
+        assert entries(origin) == found
+
+
+def test_a_server_that_went_away_for_good_is_a_fault_that_may_pass(
+    sshd: Server, share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Sftp(sshd.url(share))
+    with Remote(store, Selection(), PathRules(), tmp_path / "scratch", sleep=lambda _: None) as origin:
+        found = entries(origin)
+        store._client.close()
+        store._place = "127.0.0.1", 1, None
+        with pytest.raises(PassingFault, match="can't be reached"), origin.fetch(found["/a ü.txt"]):
+            pass
+
+
+def test_a_connection_shows_that_it_is_alive(sshd: Server, share: Path) -> None:
+    store = Sftp(sshd.url(share))
+    transport = store._client.get_transport()
+    assert transport and transport.packetizer._Packetizer__keepalive_interval == 30
+    store.close()
 
 
 def test_a_lost_connection_is_no_short_listing(sshd: Server, share: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.origins import Entry, NotListed
-from ingest.sources import listing, printable
+from ingest.sources import listing, printable, written
 from ragapp.errors import Unreadable
 
 
@@ -90,6 +90,15 @@ def test_a_folder_without_rights_is_a_failure_not_an_empty_folder(tmp_path: Path
     (tmp_path / "shut").mkdir(mode=0)
     found = list(listing([tmp_path]))
     assert [f.failed for f in found if isinstance(f, NotListed)] == [True]
+
+
+@pytest.mark.parametrize("seconds", [999_999_999_999, -999_999_999_999, -62_135_596_801])
+def test_a_time_that_no_calendar_holds_is_no_time(seconds: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("a")
+    status = path.stat()
+    assert written(status) is not None
+    assert written(os.stat_result((*status[:7], 0, seconds, 0))) is None
 
 
 def test_printable_keeps_good_names() -> None:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from benchmarks.wordhash import WordHashEmbedder
 from ingest import access as accesses
-from ingest import pipeline
+from ingest import write
 from ingest.access import Access
 from ingest.intake import Intake
 from ingest.pipeline import Parts
@@ -61,6 +61,7 @@ STEPS = (
     (Catalog, "remove"),
     (Catalog, "set_groups"),
     (GroupChanges, "change"),
+    (GroupChanges, "bring_in_line"),
     (GroupChanges, "settle"),
     (Removals, "take_away"),
     (Removals, "settle"),
@@ -366,6 +367,6 @@ class TestItBites:
     def test_where_members_stay_that_their_container_lost(
         self, machine: type[Share], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pipeline, "_remove_lost_members", lambda run: None)
+        monkeypatch.setattr(write, "_lost", lambda document, run: ())
         with pytest.raises(AssertionError):
             taken(machine)

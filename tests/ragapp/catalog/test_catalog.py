@@ -165,6 +165,13 @@ def test_nobody_is_confirmed_a_document_outside_their_groups(
 # failures hide nothing
 
 
+def test_a_document_of_a_source_stays_one_where_nothing_is_said_of_sources(catalog: Catalog) -> None:
+    bring_in(catalog, origin="share")
+    catalog.record_failure("default", "a.md", "is encrypted")
+    assert [found.origin for found in catalog.documents()] == ["share"]
+    assert bring_in(catalog).origin == "share"
+
+
 def test_a_failed_new_version_leaves_the_old_one_live(catalog: Catalog) -> None:
     kept = bring_in(catalog)
     catalog.record_failure("default", "a.md", "is encrypted")
@@ -428,6 +435,16 @@ def test_jobs_in_pages_are_those_of_the_collections_asked_for(catalog: Catalog) 
     older = [job.id for job in jobs.page(10, before=others[0], hidden_prefix="conversation/")]
     assert older == [nobodys, *own[::-1]]
     assert private in [job.id for job in jobs.page(10, before=others[0])]
+
+
+def test_only_a_job_that_did_not_come_to_its_end_is_put_back(catalog: Catalog) -> None:
+    jobs = catalog.jobs
+    runs, done, dropped = (jobs.start("ingest", f"ingest {n}") for n in range(3))
+    jobs.finish(done, report(added=1), "finished")
+    jobs.cancel(dropped)
+    for job in (runs, done, dropped):
+        jobs.put_back(job)
+    assert [job.state for job in jobs.list(3)] == ["cancelled", "finished", "waiting"]
 
 
 def test_a_job_whose_process_died_counts_as_interrupted(catalog: Catalog, tmp_path: Path) -> None:

@@ -201,8 +201,8 @@ def test_the_graph_is_built_while_searches_go_on_and_writes_wait(
     entered, leave = threading.Event(), threading.Event()
     real = module.build_beside
 
-    def slowly(folder: Path, spare_bytes: int, give_way: None) -> Path:
-        draft = real(folder, spare_bytes, give_way)
+    def slowly(folder: Path, spare_bytes: int, *asked: None) -> Path | None:
+        draft = real(folder, spare_bytes, *asked)
         entered.set()
         leave.wait(30)
         return draft
@@ -238,6 +238,16 @@ def test_a_graph_that_can_not_be_built_leaves_the_index_as_it_was(
     assert index.count(ALL) == 500
     assert [path.name for path in (tmp_path / "index").iterdir() if path.name.endswith(".graph")] == []
     index.close()
+
+
+def test_a_graph_that_was_stopped_leaves_the_index_as_it_was_and_the_next_call_builds_it(
+    small_graph: None, index: EdgeIndex
+) -> None:
+    index.upsert(points(500))
+    index.optimize(stop=lambda: True)
+    assert index.count(ALL) == 500 and module._without_graph(index._shard) >= 500
+    index.optimize(stop=lambda: False)
+    assert index.count(ALL) == 500 and module._without_graph(index._shard) < 500
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from ragapp.index import graph
 from ragapp.index.edge import open_edge
 from ragapp.index.graph import build_beside
 
@@ -65,6 +67,29 @@ def test_whoever_ends_the_wait_ends_the_building(shard: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build_beside(shard, 0, give_way)
     assert not builders()
+    assert not list(shard.parent.glob("*.graph"))
+
+
+@pytest.mark.parametrize("give_way", [None, lambda: None])
+def test_a_stop_ends_the_building_and_leaves_nothing(
+    shard: Path, give_way: Callable[[], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "_TURN_S", 0.05)
+    monkeypatch.setattr(graph, "_CHILD", "import time; print(flush=True); time.sleep(600)  # instead of optimize()")
+    seen: list[int] = []
+
+    def stop() -> bool:
+        seen.append(len(builders()))
+        return seen.count(1) == 3
+
+    assert build_beside(shard, 0, give_way, stop) is None
+    assert seen[-1] == 1 and not builders()
+    assert not list(shard.parent.glob("*.graph"))
+
+
+def test_a_stop_is_heard_while_the_shard_is_copied(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "_run", lambda *_: pytest.fail("it was built"))
+    assert build_beside(shard, 0, None, lambda: True) is None
     assert not list(shard.parent.glob("*.graph"))
 
 
