@@ -1,17 +1,34 @@
-"""What the tests of parsing and chunking share: a tokenizer, the real documents, and files made on the spot."""
+"""What the tests of ingestion share: a tokenizer, the real documents, files made on the spot, and a house with one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
+from benchmarks.house import House, opened
 from ingest.parse import parse
 from ragapp.types import Element, Extracted
 
 LIMIT = 64 << 20
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "documents"
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    """A folder with one document."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "office.md").write_text("The office opens at 7:30.\n")
+    return folder
+
+
+@pytest.fixture
+def house(tmp_path: Path, docs: Path) -> Iterator[House]:
+    """A data folder that follows it as a synced source; vectors are hashes of words."""
+    with opened(tmp_path / "data", docs) as house:
+        yield house
 
 
 @pytest.fixture(scope="session")

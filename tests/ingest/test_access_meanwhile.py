@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.house import SOURCE, House, opened
+from benchmarks.house import SOURCE, House
 from ingest.access import Access
 from ingest.fence import Fence
 from ragapp.access import scope
@@ -21,20 +20,6 @@ from ragapp.index.follow import follow
 from ragapp.types import EVERYONE, Principal
 
 ALL, STAFF, HR = frozenset({EVERYONE}), frozenset({"staff"}), frozenset({"hr"})
-
-
-@pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "office.md").write_text("The office opens at 7:30.\n")
-    return folder
-
-
-@pytest.fixture
-def house(tmp_path: Path, docs: Path) -> Iterator[House]:
-    with ExitStack() as stack:
-        yield stack.enter_context(opened(tmp_path / "data", docs))
 
 
 @pytest.fixture

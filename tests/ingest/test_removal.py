@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.house import House, opened
+from benchmarks.house import House
 from ingest.removal import plan_removal, remove
 from ragapp.catalog.catalog import Catalog
 from ragapp.index.follow import follow
 from ragapp.types import document_id
-
-
-@pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "office.md").write_text("The office opens at 7:30.\n")
-    return folder
-
-
-@pytest.fixture
-def house(tmp_path: Path, docs: Path) -> Iterator[House]:
-    with ExitStack() as stack:
-        yield stack.enter_context(opened(tmp_path / "data", docs))
 
 
 def ingest(house: House, docs: Path) -> Any:
