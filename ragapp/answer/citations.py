@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ragapp.answer.markers import unmarked
 from ragapp.answer.sentences import spans
 from ragapp.answer.statements import above
-from ragapp.answer.words import Stems, counted, names, numbers, words
+from ragapp.answer.words import Stems, counted, either_sign, names, numbers, words
 from ragapp.types import Citation, Passage
 
 _QUOTE_SENTENCES = 2
@@ -81,7 +81,9 @@ def _among(
 def _held(text: str, wanted: frozenset[int], marker: int, passage: Passage, stems: Stems) -> _Held:
     start, end = best_quote(text, wanted, passage.text, stems)
     seen = f"{above(passage)}\n{passage.text[start:end]}"
-    return _Held(marker, start, end, stems(seen), _figures(seen) | frozenset(words(seen)))
+    figures = either_sign(_figures(seen), seen, text)
+    said = {word for word in words(seen) if not word.isdigit()}  # a figure counts with its sign
+    return _Held(marker, start, end, stems(seen), figures | said)
 
 
 def _figures(text: str) -> frozenset[str]:

@@ -9,6 +9,8 @@ Stems = Callable[[str], frozenset[int]]
 """The stems of a text without stop words, as the BM25 branch hashes them."""
 
 _NUMBER = re.compile(r"(?:\d{1,3}(?:[.,'\u2019\u00a0\u2009\u202f ]\d{3}(?!\d))+|\d+)(?:[.,]\d+)?")
+_MINUS = re.compile(r"(?:(?<![\w.,)\]\-\u2013\u2212])[-\u2013\u2212][\u20ac$\u00a3]?|\bminus\s{1,2})\Z", re.IGNORECASE)
+"""At the end of what stands before a number; no dash of a range, a date or a code."""
 _WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).+|(?:19|20)\d\d")
 _UNITS = (
@@ -39,18 +41,49 @@ _ARTICLES = {"one", "ein", "eine", "einen", "einem", "einer", "null"}
 """Words that are more often an article or an idiom than a count."""
 
 
+_BELOW_ZERO = frozenset(
+    "minus negative below under loss losses lost deficit shortfall fell fall falls fallen drop drops dropped decline "
+    "declined decrease decreased reduced reduction reduces down less fewer off discount "
+    "negativ unter verlust verluste defizit rückgang gesunken gefallen weniger rabatt nachlass".split()
+)
+"""Words that say what a minus says."""
+
+_FREEZING = re.compile(r"\bbelow zero\b", re.IGNORECASE)
+
+
 def numbers(text: str, *, spelled: bool = False) -> frozenset[str]:
-    """Numbers in one spelling: 1,200.50 and 1.200,50 are both "1200.5". `spelled` adds number words (two, drei), also
-    those in compounds (a three-month notice)."""
-    found = {_plain(match.group()) for match in _NUMBER.finditer(text)}
+    """Numbers in one spelling: 1,200.50 and 1.200,50 are both "1200.5", \u221220 and minus 20 are "-20". `spelled` adds
+    number words (two, drei), also those in compounds (a three-month notice)."""
+    found: set[str] = set()
+    for match in _NUMBER.finditer(text):
+        number, start = _plain(match.group()), match.start()
+        minus = _MINUS.search(text, max(0, start - 9), start)
+        if not minus or number == "0":
+            found.add(number)
+            continue
+        found.add(f"-{number}")
+        # a word may be arithmetic, and a hyphen that begins a line may be a list's
+        if minus[0][0].isalpha() or (minus[0][0] != "\u2212" and minus.start() and text[minus.start() - 1] == "\n"):
+            found.add(number)
     if spelled:
         found |= {_SMALL[part] for word in words(text) for part in (word, *word.split("-")) if part in _SMALL}
     return frozenset(found)
 
 
+def either_sign(figures: frozenset[str], held_in: str, by: str) -> frozenset[str]:
+    """The figures of `held_in`, and those that `by` may mean by them: a fall by 20 where -20 is written, and the other
+    way round."""
+    if not _BELOW_ZERO.isdisjoint(words(by)):
+        figures |= {figure.removeprefix("-") for figure in figures}
+    if not _BELOW_ZERO.isdisjoint(words(held_in)):
+        figures |= {figure if figure.startswith("-") else f"-{figure}" for figure in figures}
+    return figures
+
+
 def counted(text: str) -> frozenset[str]:
     """Numbers that a sentence states: digits, and number words that are no articles."""
-    return numbers(text) | {_SMALL[word] for word in words(text) if word in _SMALL and word not in _ARTICLES}
+    spelled = words(_FREEZING.sub(" ", text))
+    return numbers(text) | {_SMALL[word] for word in spelled if word in _SMALL and word not in _ARTICLES}
 
 
 def words(text: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from ragapp.answer.citations import Markers, cite
 from ragapp.answer.words import Stems
 from ragapp.types import Passage
@@ -60,6 +62,22 @@ def test_a_marker_that_names_no_passage_never_stays_in_the_text(passage: Make, s
 def test_invented_numbers_and_names_are_named(passage: Make, stems: Stems) -> None:
     cited = cite("The office opens at 9:15 says Bob Miller.", [passage(HOURS)], "When does it open?", stems, 0.6)
     assert cited.invented == {"9", "15", "bob", "miller"}
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "invented"),
+    [
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at -20 °C.", set()),
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at \u221220 °C.", set()),
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at 20 degrees below zero.", set()),
+        ("Vaccines are kept at 20 degrees below zero.", "Vaccines are kept at -20 °C.", set()),
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at 20 °C.", {"20"}),
+        ("Vaccines are kept at 20 °C.", "Vaccines are kept at -20 °C.", {"-20"}),
+        ("Revenue in the north: -4.5 %.", "Revenue in the north fell by 4.5 %.", set()),
+    ],
+)
+def test_a_sign_is_part_of_a_figure(passage: Make, stems: Stems, held: str, said: str, invented: set[str]) -> None:
+    assert cite(said, [passage(held)], "How cold?", stems, 0.3).invented == invented
 
 
 def test_what_the_question_named_is_not_invented(passage: Make, stems: Stems) -> None:

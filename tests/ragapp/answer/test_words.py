@@ -26,6 +26,17 @@ def test_a_number_is_the_same_in_every_spelling(written: str, meant: str) -> Non
     assert numbers(f"It costs {written} in all") == {meant}
 
 
+def test_a_minus_belongs_to_its_number() -> None:
+    assert numbers("from -20 to \u221210 or \u20135 \u00b0C, -\u20ac7,50, (-3)") == {"-20", "-10", "-5", "-7.5", "-3"}
+    for none in ("8-10", "2024-05-01", "P-350", "\u00a7 5\u20137", "12 - 14"):
+        assert not [number for number in numbers(none) if number.startswith("-")]
+    assert numbers("minus 20 degrees") == {"-20", "20"}  # in "revenue minus 20 percent" it takes off
+
+
+def test_a_hyphen_that_begins_a_line_may_be_a_lists() -> None:
+    assert numbers("To bring:\n-5 apples\n\u221220 \u00b0C") == {"5", "-5", "-20"}
+
+
 def test_number_words_count_only_where_they_are_counts() -> None:
     assert numbers("two weeks and zwölf Tage", spelled=True) == {"2", "12"}
     assert counted("one of the two rules") == {"2"}
