@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, literal, or_, select, update
 
 from ragapp.catalog.service_rows import AnswerRow, AnswerState, AttachmentRow, ConversationRow, Door, FeedbackRow
 from ragapp.catalog.service_tables import AnswerTable, AttachmentTable, ConversationTable, FeedbackTable
@@ -216,11 +216,17 @@ class Conversations:
             return tuple(session.scalars(wanted))
 
     def loose(self, collections_of_conversations: str) -> tuple[str, ...]:
-        """Documents in collections whose names begin so that belong to no conversation: it went while they came in."""
+        """Documents in collections whose names begin so, and end with the conversation's id, that belong to none: it
+        went while they came in, or what they lay in never came in."""
+        attached = select(AttachmentTable.document_id)
+        in_use = select(literal(collections_of_conversations) + AttachmentTable.conversation_id)
         wanted = select(DocumentTable.id).where(
             DocumentTable.collection.startswith(collections_of_conversations, autoescape=True),
-            DocumentTable.container == "",
-            DocumentTable.id.not_in(select(AttachmentTable.document_id)),
+            # a member comes in before its container: as long as anything is attached there, it may be on its way
+            or_(
+                and_(DocumentTable.container == "", DocumentTable.id.not_in(attached)),
+                DocumentTable.collection.not_in(in_use),
+            ),
         )
         with self._sessions.reading() as session:
             return tuple(session.scalars(wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,6 +163,23 @@ def test_one_that_came_in_after_its_conversation_went_is_swept(office: Service, 
         office.house.catalog.conversations.detach([held["document_id"]])
         assert sweep(office.house.rag).files == 1
         assert office.house.catalog.document(held["document_id"]) is None
+
+
+def test_what_lies_in_an_archive_that_never_came_in_itself_goes_with_the_last_file(
+    office: Service, conversation: str
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("crane.md", TEXT)
+    catalog = office.house.catalog
+    with office.signed_in("bob") as bob:
+        held = attach(bob, conversation, "quotes.zip", packed.getvalue())
+        (member,) = catalog.documents(container=held["document_id"])
+        catalog.removals.take_away([held["document_id"]])
+        assert sweep(office.house.rag).files == 0, "it may be on its way"
+        catalog.conversations.detach([held["document_id"]])
+        assert sweep(office.house.rag).files == 1
+        assert catalog.document(member.id) is None
 
 
 def test_a_conversation_takes_so_many_and_no_more(
