@@ -66,10 +66,16 @@ def main() -> None:
             _reader_left()
         raise
     except Exception as error:
+        if isinstance(error, OSError) and _output_is_stuck():  # in what typer prints, such as help
+            from ragapp.cli.options import can_not_take
+
+            _end(can_not_take(error), 2)
         # the last door: a traceback would help no user, so the log keeps it
         import logging
 
-        logging.getLogger("ragapp").exception("unexpected failure")
+        log = logging.getLogger("ragapp")
+        log.addHandler(logging.NullHandler())  # where there is no log yet, it would go to the terminal
+        log.exception("unexpected failure")
         _end(
             f"ragapp failed unexpectedly ({type(error).__name__}: {' '.join(str(error).split())[:300]}); see the log.",
             2,
@@ -78,6 +84,15 @@ def main() -> None:
 
 def _interrupted() -> NoReturn:
     _end("Interrupted; what was finished before stays, and running it again goes on from there.", _INTERRUPTED)
+
+
+def _output_is_stuck() -> bool:
+    """Whether stdout takes nothing, not even the end of a line."""
+    try:
+        print(flush=True)  # noqa: T201 - asks, and says nothing
+    except OSError:
+        return True
+    return False
 
 
 def _reader_left() -> NoReturn:

@@ -71,9 +71,12 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise  # its reader has left and wants no more, which is no fault
     except OSError as error:
-        raise RagappError(
-            f"What the output goes to can't take it ({error.strerror}); free some space there, or send it elsewhere."
-        ) from None
+        raise RagappError(can_not_take(error)) from None
+
+
+def can_not_take(error: OSError) -> str:
+    """Why the output was not written, for the person."""
+    return f"What the output goes to can't take it ({error.strerror}); free some space there, or send it elsewhere."
 
 
 def out_json(value: Any, *, indent: int | None = 2) -> None:

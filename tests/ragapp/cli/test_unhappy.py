@@ -102,8 +102,8 @@ class TestTwoAtOnce:
 
 
 def starting(_: Path, process: subprocess.Popen[bytes]) -> None:
-    # a quarter of a second: Python runs, and the commands are being imported or set up
-    time.sleep(0.25)
+    maps = Path(f"/proc/{process.pid}/maps")
+    until(lambda: b"pydantic_core" in maps.read_bytes(), process)  # the commands are being imported or set up
 
 
 def listed(_: Path, process: subprocess.Popen[bytes]) -> None:
@@ -434,7 +434,7 @@ class TestTerminal:
         ran = program("note('a'); out('b')", preexec_fn=lambda: (os.close(1), os.close(2)))
         assert ran.returncode == 0
 
-    @pytest.mark.parametrize("arguments", [["status"], ["status", "--json"]])
+    @pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["--help"], ["ask", "--help"]])
     def test_that_can_not_take_the_output_is_one_sentence(self, data: Path, arguments: list[str]) -> None:
         with Path("/dev/full").open("w") as full:
             process = command(*arguments, data=data, stdout=full)
