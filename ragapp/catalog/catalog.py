@@ -90,11 +90,6 @@ class Catalog(Documents, Commits):
         with in_words(self._path), self._engine.connect() as connection:
             connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
-        """Change who may see a document, at once; the index's copy of the groups follows."""
-        if not self.access.change({document_id: groups}):
-            raise CatalogError(f"There is no document {document_id}; `ragapp status` shows what is in.")
-
     # the embedding model
 
     def embedder(self) -> tuple[str, str] | None:

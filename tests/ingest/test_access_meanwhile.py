@@ -145,7 +145,7 @@ def test_a_member_that_was_left_with_other_groups_is_brought_in_line_with_its_ar
     house.intake.ingest([box], "default", HR)
     catalog = house.parts.catalog
     (member,) = catalog.documents(container=catalog.documents(origin="")[0].id)
-    catalog.set_groups(member.id, ALL)
+    catalog.access.change({member.id: ALL})
     box.touch()
     house.intake.ingest([box], "default", None)
     assert shown(house) == {"box.zip": HR, "box.zip!/a.md": HR}

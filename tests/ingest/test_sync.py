@@ -146,7 +146,7 @@ class TestTryingAgain:
         before = failed(house, job)["a.zip!/b.pdf"].reason
         row = house.parts.catalog.by_source("default", "a.zip")
         assert row
-        house.parts.catalog.set_groups(row.id, frozenset({"hr"}))
+        house.parts.catalog.access.change({row.id: frozenset({"hr"})})
         assert reasons(house.intake.retry(job, failed=True)) == {"a.zip!/b.pdf": before}
         after = house.parts.catalog.by_source("default", "a.zip")
         assert after and (after.revision, after.groups, after.file_type) == (2, {"hr"}, "zip")

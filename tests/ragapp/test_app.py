@@ -149,7 +149,7 @@ class TestSearch:
         fresh.ingest(tmp_path / "memo.md")
         (found,) = fresh.search("When does the depot close?")
         # the catalog alone: the index still carries the old groups, and must not matter
-        fresh.catalog.set_groups(found.document_id, frozenset({"board"}))
+        fresh.catalog.access.change({found.document_id: frozenset({"board"})})
         assert fresh.search("When does the depot close?") == ()
 
 

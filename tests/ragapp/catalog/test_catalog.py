@@ -136,15 +136,14 @@ def test_confirm_asks_the_database_once(catalog: Catalog) -> None:
 
 def test_groups_change_and_documents_vanish_at_once(catalog: Catalog) -> None:
     kept = bring_in(catalog)
-    catalog.set_groups(kept.id, frozenset({"hr"}))
+    assert catalog.access.change({kept.id: frozenset({"hr"})}) == 1
     assert catalog.confirm([(kept.id, 1)], BOB) == set()
     assert catalog.confirm([(kept.id, 1)], ANN) == {(kept.id, 1)}
     assert catalog.remove(kept.id)
     assert catalog.confirm([(kept.id, 1)], ANN) == set()
     assert catalog.document(kept.id) is None
     assert not catalog.remove(kept.id)
-    with pytest.raises(CatalogError, match="There is no document"):
-        catalog.set_groups(kept.id, frozenset())
+    assert catalog.access.change({kept.id: frozenset()}) == 0
 
 
 @settings(max_examples=30, deadline=None)

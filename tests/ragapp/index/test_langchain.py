@@ -75,7 +75,7 @@ def test_a_removed_document_never_shows_even_while_its_chunks_stand(parts: Store
 def test_groups_taken_back_in_the_catalog_hide_it_at_once(parts: StoreParts) -> None:
     store = RagVectorStore(parts, BOB)
     store.add_texts(["open"], ids=["a"])
-    parts.catalog.set_groups(document_id("default", "a"), frozenset({"hr"}))
+    parts.catalog.access.change({document_id("default", "a"): frozenset({"hr"})})
     assert store.similarity_search("open") == []
     assert store.get_by_ids(["a"]) == []
 
