@@ -29,8 +29,9 @@ from benchmarks.printed import print_handbook
 from benchmarks.table import Row, print_rows
 from ingest.fence import Fence
 from ingest.pipeline import fence_limits
-from ingest.prepare import Order, Run, prepared
+from ingest.prepare import prepared
 from ingest.report import Tally
+from ingest.run import Order, Run
 from ingest.sources import FoundFile
 from ragapp.catalog.scratch import scratch_folder
 from ragapp.settings import IngestSettings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.prepare import Parts
+from ingest.run import Parts
 from ragapp.index.follow import follow
 
 _PAGE = 500

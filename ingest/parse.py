@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import BinaryIO
@@ -15,25 +14,17 @@ from typing import BinaryIO
 from ingest import formats
 from ingest.blocks import Draft, assemble, levelled, one_line
 from ingest.dates import dated_title, own_date
-from ingest.encoding import decode, marked_width
+from ingest.kinds import READERS, read_kind, too_much
 from ingest.language import language_of
-from ingest.zipfiles import counted, open_zip, overlaps
 from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
 PARSER_VERSION = "3"
 """Changes with anything that changes the text, spans or titles made of the same bytes."""
 _HEAD = 1 << 16
-_MARKUP_FACTOR = 4
-"""How much larger than its text a file of markup may be: tags, scripts, pictures in base64."""
-_MAIL_FACTOR = 8
-"""How much larger than its text a mail may be: attachments."""
-_ZIP_FACTOR = 8
-"""How much larger than its text the unpacked XML of an Office file may be."""
 _ZIPPED = ("docx", "pptx", "xlsx", "epub", "odt", "zip")
 _LONGEST_NAME = 120
 _SECTION = re.compile(r"(?:§\s*)?\d+(?:\.\d+)*[.)]?\s")
-_TAGS = re.compile(rb"<[^>]*>")
 
 
 def parse(path: Path, *, name: str | None = None, max_text_bytes: int, ocr: str = "") -> Extracted:
@@ -85,7 +76,7 @@ def _kind(file: BinaryIO, name: str) -> tuple[str, tuple[str, ...]]:
     extension = PurePath(name).suffix.lower()
     if found in formats.ARCHIVES:
         return _archive(found, promised, extension, head)
-    if found is not None and found not in _READERS:
+    if found is not None and found not in READERS:
         raise formats.NotRead(f"is {found}" if "not read" in found else f"is {found}, which is not read")
     if found is None:
         found = formats.kind_of_text(head, promised)
@@ -120,11 +111,10 @@ def _not_what_it_says(promised: str, head: bytes) -> str:
 
 def _read(kind: str, file: BinaryIO, limit: int, ocr: str) -> Draft:
     """The draft of one file; whatever a format's library trips over becomes a reason."""
-    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _pdf(file, limit, ocr) if kind == "pdf" else _READERS[kind](file, limit)
+            return read_kind(kind, file, limit, ocr)
     except Unreadable:
         raise
     except MemoryError:
@@ -154,7 +144,7 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
         raise Unreadable("holds no text" + (f" ({draft.notes[-1]})" if draft.notes else ""))
     text, elements, words = assemble(blocks)
     if len(text) > limit or (4 * len(text) > limit and len(text.encode("utf-8")) > limit):
-        raise Unreadable(_too_much(len(text.encode("utf-8")), limit))
+        raise Unreadable(too_much(len(text.encode("utf-8")), limit))
     own_title = one_line(draft.title) or _first_heading(draft)
     title = own_title or title_of_name(name)
     prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row" and not b.hidden)
@@ -186,189 +176,3 @@ def title_of_name(name: str) -> str:
     """The file's name as a title: readable, on one line, valid text."""
     stem = os.fsencode(PurePath(name).stem).decode("utf-8", "replace")
     return one_line(re.sub(r"[_\s]+", " ", stem))[:_LONGEST_NAME] or "untitled"
-
-
-def _too_much(size: int, limit: int) -> str:
-    return f"holds {size / 2**20:.0f} MiB of text, and {limit / 2**20:.0f} MiB is the most (ingest.max_text_mib)"
-
-
-def _text(file: BinaryIO, limit: int, *, factor: int = 1, declared: bool = False) -> str:
-    """The decoded text, refused by its size before it is read where it can't fit."""
-    size = os.fstat(file.fileno()).st_size
-    if size > limit * factor * marked_width(file.read(4096)):
-        raise Unreadable(_too_much(size, limit))
-    file.seek(0)
-    raw = file.read()
-    if factor > 1 and size > limit and (visible := len(_TAGS.sub(b"", raw))) > limit:
-        raise Unreadable(_too_much(visible, limit))
-    return decode(raw, declared=declared)
-
-
-def _check_zip(file: BinaryIO, limit: int) -> None:
-    """Refuse archives that unpack to more than their text could need, by what their directory and their bytes say."""
-    with open_zip(file) as archive:
-        if any(entry.flag_bits & 1 for entry in archive.infolist()):
-            raise Unreadable("is encrypted with a password; save it without one")
-        entries = [
-            entry for entry in archive.infolist() if entry.filename.endswith((".xml", ".html", ".xhtml", ".rels"))
-        ]
-        unpacked = sum(entry.file_size for entry in entries)
-        if unpacked > limit * _ZIP_FACTOR:
-            raise Unreadable(f"unpacks to {unpacked / 2**20:.0f} MiB, more than its text could need")
-        everything = archive.infolist()
-        total = sum(entry.file_size for entry in everything)
-        if len(everything) > 50_000 or total > max(1 << 30, limit * _ZIP_FACTOR * 4):
-            raise Unreadable(f"unpacks to {len(everything)} files of {total / 2**20:.0f} MiB, more than is safe")
-        if overlaps(archive):
-            raise Unreadable("holds files inside one another, as a zip bomb does")
-        counted(archive)
-    file.seek(0)
-
-
-def _plain(file: BinaryIO, limit: int) -> Draft:
-    from ingest.text import read_text
-
-    return read_text(_text(file, limit))
-
-
-def _markdown(file: BinaryIO, limit: int) -> Draft:
-    from ingest.markdown import read_markdown
-
-    return read_markdown(_text(file, limit))
-
-
-def _html(file: BinaryIO, limit: int) -> Draft:
-    from ingest.markup import read_html
-
-    return read_html(_text(file, limit, factor=_MARKUP_FACTOR, declared=True))
-
-
-def _xml(file: BinaryIO, limit: int) -> Draft:
-    from ingest.trees import read_xml
-
-    return read_xml(_text(file, limit, factor=_MARKUP_FACTOR, declared=True))
-
-
-def _json(file: BinaryIO, limit: int) -> Draft:
-    from ingest.trees import read_json
-
-    return read_json(_text(file, limit))
-
-
-def _csv(file: BinaryIO, limit: int) -> Draft:
-    from ingest.sheets import read_delimited
-
-    return read_delimited(_text(file, limit))
-
-
-def _tsv(file: BinaryIO, limit: int) -> Draft:
-    from ingest.sheets import read_delimited
-
-    return read_delimited(_text(file, limit), "\t")
-
-
-def _code(file: BinaryIO, limit: int) -> Draft:
-    from ingest.code import read_code
-
-    return read_code(_text(file, limit))
-
-
-def _notebook(file: BinaryIO, limit: int) -> Draft:
-    from ingest.notebook import read_notebook
-
-    return read_notebook(_text(file, limit, factor=_MARKUP_FACTOR))
-
-
-def _yaml(file: BinaryIO, limit: int) -> Draft:
-    from ingest.code import read_keyed
-
-    return read_keyed(_text(file, limit))
-
-
-def _ini(file: BinaryIO, limit: int) -> Draft:
-    from ingest.code import read_sections
-
-    return read_sections(_text(file, limit))
-
-
-def _docx(file: BinaryIO, limit: int) -> Draft:
-    from ingest.word import read_docx
-
-    _check_zip(file, limit)
-    return read_docx(file)
-
-
-def _pptx(file: BinaryIO, limit: int) -> Draft:
-    from ingest.slides import read_pptx
-
-    _check_zip(file, limit)
-    return read_pptx(file)
-
-
-def _xlsx(file: BinaryIO, limit: int) -> Draft:
-    from ingest.workbook import read_xlsx
-
-    _check_zip(file, limit)
-    return read_xlsx(file, limit)
-
-
-def _by_pandoc(kind: str) -> Callable[[BinaryIO, int], Draft]:
-    def read(file: BinaryIO, limit: int) -> Draft:
-        from ingest.pandoc import read_pandoc
-
-        if kind in ("epub", "odt"):
-            _check_zip(file, limit)
-            return read_pandoc(file.read(), kind)
-        if kind == "rst":
-            return read_pandoc(_text(file, limit).encode("utf-8"), kind)
-        if os.fstat(file.fileno()).st_size > limit * _MARKUP_FACTOR:
-            raise Unreadable(_too_much(os.fstat(file.fileno()).st_size, limit))
-        return read_pandoc(file.read(), kind)
-
-    return read
-
-
-def _eml(file: BinaryIO, limit: int) -> Draft:
-    from ingest.mail import read_eml
-
-    size = os.fstat(file.fileno()).st_size
-    if size > limit * _MAIL_FACTOR:
-        raise Unreadable(f"is a mail of {size / 2**20:.0f} MiB, too large to be opened")
-    return read_eml(file.read(), limit)
-
-
-def _msg(file: BinaryIO, limit: int) -> Draft:
-    from ingest.mail import read_msg
-
-    return read_msg(file)
-
-
-def _pdf(file: BinaryIO, limit: int, ocr: str = "") -> Draft:
-    from ingest.pdf import read_pdf
-
-    return read_pdf(file, limit, ocr)
-
-
-_READERS: dict[str, Callable[[BinaryIO, int], Draft]] = {
-    "txt": _plain,
-    "md": _markdown,
-    "rst": _by_pandoc("rst"),
-    "html": _html,
-    "xml": _xml,
-    "docx": _docx,
-    "pptx": _pptx,
-    "xlsx": _xlsx,
-    "csv": _csv,
-    "tsv": _tsv,
-    "eml": _eml,
-    "msg": _msg,
-    "json": _json,
-    "code": _code,
-    "yaml": _yaml,
-    "ipynb": _notebook,
-    "ini": _ini,
-    "epub": _by_pandoc("epub"),
-    "odt": _by_pandoc("odt"),
-    "rtf": _by_pandoc("rtf"),
-    "pdf": _pdf,
-}

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from ingest.fence import Fence, FenceLimits
-from ingest.prepare import Order, Parts, Run, prepared
+from ingest.prepare import prepared
 from ingest.report import Tally
+from ingest.run import Order, Parts, Run
 from ingest.sources import FoundFile
 from ingest.write import write_all
 from ragapp.catalog.scratch import scratch_folder

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from ingest.prepare import Prepared, Run
 from ingest.reading import Piece
+from ingest.run import Prepared, Run
 from ingest.sources import FoundFile
 from ingest.versions import parsed_by
 from ragapp.catalog.commits import RemovedMeanwhile

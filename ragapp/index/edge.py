@@ -18,6 +18,7 @@ import qdrant_edge as edge
 from ragapp.access import Scope
 from ragapp.errors import IndexUnavailable, StorageFull
 from ragapp.index.base import INVENTORY_FIELDS, Hit, HybridHits, Point, SparseVector, Stored, Vector, stored
+from ragapp.index.edge_requests import edge_point, hits, is_any, is_value, nearest, scope_filter, sparse_vector
 from ragapp.index.graph import build_beside, exchange, mend
 from ragapp.index.owner import Ownership
 from ragapp.index.schema import (
@@ -26,9 +27,7 @@ from ragapp.index.schema import (
     DENSE,
     INTEGER_FIELDS,
     KEYWORD_FIELDS,
-    SEARCH_EF,
     index_name,
-    rfc3339,
 )
 
 _SPARE_BYTES = 192 << 20
@@ -81,27 +80,29 @@ class EdgeIndex:
     def upsert(self, points: Sequence[Point]) -> None:
         if points:
             _refuse_a_full_disk(self.folder)
-            self._update(edge.UpdateOperation.upsert_points([_edge_point(point) for point in points]))
+            self._update(edge.UpdateOperation.upsert_points([edge_point(point) for point in points]))
 
     def flush(self) -> None:
         with self._writing:
             self._call(lambda shard: shard.flush())
 
     def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
-        visible = _filter(scope)
-        queries = [_nearest(dense.tolist(), DENSE, visible, limit), _nearest(_sparse(sparse), BM25, visible, limit)]
+        visible = scope_filter(scope)
+        queries = [nearest(dense.tolist(), DENSE, visible, limit), nearest(sparse_vector(sparse), BM25, visible, limit)]
         near, worded = self._call(lambda shard: shard.query_batch(edge.QueryBatchRequest(queries)))
-        return HybridHits(_hits(near), _hits(worded))
+        return HybridHits(hits(near), hits(worded))
 
     def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
-        query = _nearest(vector.tolist(), DENSE, _filter(scope), limit, exact=exact)
-        return _hits(self._call(lambda shard: shard.query(query)))
+        query = nearest(vector.tolist(), DENSE, scope_filter(scope), limit, exact=exact)
+        return hits(self._call(lambda shard: shard.query(query)))
 
     def chunks(self, document_id: str, revision: int, ordinals: Iterable[int], scope: Scope) -> tuple[Hit, ...]:
         wanted = sorted(set(ordinals))
         if not wanted:
             return ()
-        within = _filter(scope, _is("document_id", document_id), _is("revision", revision), _any("ordinal", wanted))
+        within = scope_filter(
+            scope, is_value("document_id", document_id), is_value("revision", revision), is_any("ordinal", wanted)
+        )
         records = self._scroll(within, len(wanted), with_payload=True)
         return tuple(sorted((Hit(str(r.id), 0.0, r.payload) for r in records), key=lambda hit: hit.payload["ordinal"]))
 
@@ -111,7 +112,7 @@ class EdgeIndex:
         while missing:
             # many chunks may share one text: each round asks only for the hashes that no round before has brought
             limit = 2 * len(missing)
-            within = edge.Filter(must=[_any("text_hash", missing)])
+            within = edge.Filter(must=[is_any("text_hash", missing)])
             records = self._scroll(within, limit, with_payload=["text_hash"], with_vector=[DENSE])
             for record in records:
                 key = record.payload["text_hash"]
@@ -123,12 +124,12 @@ class EdgeIndex:
         return found
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
-        within = edge.Filter(must=[_is("document_id", document_id)])
+        within = edge.Filter(must=[is_value("document_id", document_id)])
         self._update(edge.UpdateOperation.set_payload_by_filter(within, {"groups": sorted(groups)}))
 
     def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
-        kept = None if keep_revision is None else [_is("revision", keep_revision)]
-        within = edge.Filter(must=[_is("document_id", document_id)], must_not=kept)
+        kept = None if keep_revision is None else [is_value("revision", keep_revision)]
+        within = edge.Filter(must=[is_value("document_id", document_id)], must_not=kept)
         with self._writing:
             # noted first: a crash in between clears out once too often, and never leaves dead chunks uncounted
             self._count_dead(int(self._call(lambda s: s.count(edge.CountRequest(exact=True, filter=within)))))
@@ -156,7 +157,7 @@ class EdgeIndex:
             yield self.folder
 
     def count(self, scope: Scope | None = None) -> int:
-        within = None if scope is None else _filter(scope)
+        within = None if scope is None else scope_filter(scope)
         return int(self._call(lambda shard: shard.count(edge.CountRequest(exact=True, filter=within))))
 
     def optimize(self, give_way: Callable[[], None] | None = None, stop: Callable[[], bool] | None = None) -> None:
@@ -291,53 +292,6 @@ def _sync(path: Path) -> None:
 
 def _scrolled(request: Any, shard: Any) -> Any:
     return shard.scroll(request)
-
-
-def _filter(scope: Scope, *more: Any) -> Any:
-    """The one translation of a scope: the groups always, and what was asked for besides."""
-    must = [_any("groups", sorted(scope.groups)), *more]
-    for field, values in (
-        ("collection", scope.collections),
-        ("source", scope.sources),
-        ("file_type", scope.file_types),
-    ):
-        if values:
-            must.append(_any(field, sorted(values)))
-    if scope.since or scope.until:
-        between = edge.RangeDateTime(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
-        must.append(edge.FieldCondition("date", range=between))
-    return edge.Filter(must=must)
-
-
-def _is(field: str, value: str | int) -> Any:
-    return edge.FieldCondition(field, match=edge.MatchValue(value))
-
-
-def _any(field: str, values: list[Any]) -> Any:
-    return edge.FieldCondition(field, match=edge.MatchAny(values))
-
-
-def _nearest(vector: Any, using: str, within: Any, limit: int, *, exact: bool = False) -> Any:
-    return edge.QueryRequest(
-        limit=limit,
-        query=edge.Query.Nearest(vector, using=using),
-        filter=within,
-        with_payload=True,
-        params=edge.SearchParams(exact=exact, hnsw_ef=SEARCH_EF),
-    )
-
-
-def _sparse(vector: SparseVector) -> Any:
-    return edge.SparseVector(list(vector.indices), list(vector.values))
-
-
-def _edge_point(point: Point) -> Any:
-    vectors = {DENSE: point.dense.tolist(), BM25: _sparse(point.sparse)}
-    return edge.Point(point.id, vectors, dict(point.payload))
-
-
-def _hits(scored: Iterable[Any]) -> tuple[Hit, ...]:
-    return tuple(Hit(str(found.id), float(found.score), found.payload) for found in scored)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.formats import supported
-from ingest.parse import _READERS, parse
+from ingest.kinds import READERS
+from ingest.parse import parse
 from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
@@ -124,7 +125,7 @@ def test_reasons_say_what_is_wrong(name: str, content: bytes, reason: str, read:
 def test_a_package_that_is_missing_is_not_put_on_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.csv"
     path.write_text("pump,price\nAquila,120\n")
-    monkeypatch.setitem(_READERS, "csv", lambda file, limit: __import__("a_package_nobody_has"))
+    monkeypatch.setitem(READERS, "csv", lambda file, limit: __import__("a_package_nobody_has"))
     said = outcome(path)
     assert isinstance(said, str)
     assert said.startswith("can't be read as csv here: No module named 'a_package_nobody_has'; run `make setup`")

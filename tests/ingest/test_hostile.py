@@ -15,7 +15,7 @@ HERE = Path(__file__).parent / "hostile"
 ROOT = Path(__file__).parents[2]
 SET = run_path(str(HERE / "make_hostile.py"))
 SECONDS, MEBIBYTES = 10, 3072
-SECONDS_IF_HEAVY = 5
+SECONDS_IF_HEAVY = 2
 """Those may be stopped."""
 WHAT_MAY_COME = {
     "good": {"text"},

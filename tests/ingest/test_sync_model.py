@@ -59,7 +59,6 @@ STEPS = (
     (EdgeIndex, "set_groups"),
     (Catalog, "commit_document"),
     (Catalog, "remove"),
-    (Catalog, "set_groups"),
     (GroupChanges, "change"),
     (GroupChanges, "bring_in_line"),
     (GroupChanges, "settle"),
@@ -341,12 +340,12 @@ class TestItBites:
     def test_without_the_filter_of_a_branch(
         self, machine: type[Share], branch: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = edge._nearest
+        real = edge.nearest
 
         def without(vector: Any, using: str, within: Any, limit: int, **more: Any) -> Any:
             return real(vector, using, None if using == (DENSE, BM25)[branch] else within, limit, **more)
 
-        monkeypatch.setattr(edge, "_nearest", without)
+        monkeypatch.setattr(edge, "nearest", without)
         with pytest.raises(AssertionError):
             run_state_machine_as_test(machine, settings=MANY)
 
