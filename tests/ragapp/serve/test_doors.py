@@ -1,13 +1,13 @@
 """No passage, title or count reaches a person outside its groups, by whatever door, while rights change all the time.
 
 Every document holds a word that is nowhere else. Whatever the service sends to somebody is searched for the words of
-documents that they may not see at that moment. The engine is a parrot that says all that its prompt holds.
+documents that they may not see at that moment. The engine is a parrot that says every word that its prompt holds.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -49,7 +49,7 @@ WORDS = ("aldenqu", "brovtek", "cimrsol", "dwelfan", "ergotny", "fubrikz", "gonv
 OWN = "zelvrym"
 """In the file that nina attached to her conversation."""
 QUESTION = "What is the code word of the project?"
-TRIES, STEPS = 100, 20
+TRIES, STEPS = 60, 20
 
 MCP = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18"}
 
@@ -110,9 +110,9 @@ class World:
 
 
 async def parrot(prompt: Prompt, asked: Asked) -> AsyncIterator[Piece]:
-    """Says whatever stands before it, of earlier turns too."""
+    """Says whatever stands before it, of earlier turns too; each word once, or conversations grow for ever."""
     said = " ".join(str(message.content) for message in prompt.messages)
-    yield Piece(" ".join(said.split()) + "\n", Usage(1, 0, 1))
+    yield Piece(" ".join(dict.fromkeys(said.split())) + "\n", Usage(1, 0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,8 @@ def _talk(world: World) -> None:
 
 
 # doors: each asks as somebody, about some document, and looks at what it is told
+
+Door = Callable[[World, str, str], None]
 
 
 def ask(world: World, name: str, _: str) -> None:
@@ -283,25 +285,26 @@ def look_at_work(world: World, name: str, _: str) -> None:
         world.without(others, CURATOR, curator.get(f"/v1/jobs/{number}/files"))
 
 
-DOORS: tuple[Callable[[World, str, str], None], ...] = (
+DOORS: tuple[Door, ...] = (
     ask, ask_on, ask_for_what_is_not_there, read_again, look_for, look_into_document, look_at_page, count, be_suggested,
     talk, complain, chat, use_tool, look_at_work,
 )  # fmt: skip
 
 some_groups = st.frozensets(st.sampled_from((*GROUPS, EVERYONE)), min_size=1)
-step = st.one_of(
-    st.tuples(st.sampled_from(DOORS), st.sampled_from(READERS), st.integers(0, len(WORDS))),
-    st.tuples(st.sampled_from(DOORS), st.sampled_from(READERS), st.integers(0, len(WORDS))),
-    st.tuples(st.just("show"), st.integers(0, len(WORDS) - 1), some_groups),
-    st.tuples(st.just("put"), st.sampled_from((*READERS, ADMIN)), some_groups),
-)
 
 
-def tried(world: World, tries: int = TRIES) -> None:
-    """So many runs of STEPS random steps; raises AssertionError for the first word in the wrong ears."""
+def tried(world: World, doors: Sequence[Door] = DOORS) -> None:
+    """TRIES runs of STEPS random steps; raises AssertionError for the first word in the wrong ears."""
+    through = st.tuples(st.sampled_from(doors), st.sampled_from(READERS), st.integers(0, len(WORDS)))
+    step = st.one_of(
+        through,
+        through,
+        st.tuples(st.just("show"), st.integers(0, len(WORDS) - 1), some_groups),
+        st.tuples(st.just("put"), st.sampled_from((*READERS, ADMIN)), some_groups),
+    )
 
     @settings(
-        max_examples=tries, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        max_examples=TRIES, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
         report_multiple_bugs=False, print_blob=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.lists(step, min_size=STEPS, max_size=STEPS))
@@ -365,30 +368,34 @@ async def _search_as_everybody(desk: HouseDesk, query: str, collections: Any, li
     return desk.house.rag.search(query, limit=limit, principal=ALL)
 
 
-BROKEN: dict[str, tuple[Any, str, Any]] = {
-    "answers": (RagApp, "astream", _as_everybody),
-    "answers that are read again": (answers, "readable", _as_it_was),
+BROKEN: dict[str, tuple[Door, Any, str, Any]] = {
+    # where /v1/answers keeps back by itself what may not be read
+    "answers": (chat, RagApp, "astream", _as_everybody),
+    "answers that are read again": (read_again, answers, "readable", _as_it_was),
+    "search": (look_for, search, "asker", lambda *_: ALL),
+    "what is known of a document": (look_into_document, documents, "known_document", _any_document),
+    "text, chunks, pages, originals": (look_into_document, reading, "readable_document", _any_document),
+    "lists": (count, documents, "wanted_documents", lambda *_, **__: Wanted(ALL)),
+    "counts": (count, Collections, "counts", lambda rules, _: _counts(rules, None)),
+    "suggestions": (be_suggested, Collections, "newest", lambda rules, _, *limits: _newest(rules, ALL, *limits)),
+    "exports": (talk, conversations, "readable", _as_it_was),
+    "files of a conversation": (talk, attachments, "own", _whosever),
+    "feedback": (complain, feedback, "readable", _as_it_was),
+    "an agent's search": (use_tool, HouseDesk, "search", _search_as_everybody),
+    "jobs": (look_at_work, Jobs, "page", lambda kept, limit, **_: kept.list(limit)),
+    "what a job does": (look_at_work, jobs, "_may", lambda *_: True),
+    "what an agent reads": (use_tool, desk, "_document", _any_kept),
     # the service's look and the chain's own, which stands behind it
-    "what a follow-up rests on": (history, "usable", lambda turns, *_: tuple(turn for turn, _ in turns)),
-    "search": (search, "asker", lambda *_: ALL),
-    "what is known of a document": (documents, "known_document", _any_document),
-    "text, chunks, pages, originals": (reading, "readable_document", _any_document),
-    "lists": (documents, "wanted_documents", lambda *_, **__: Wanted(ALL)),
-    "counts": (Collections, "counts", lambda rules, _: _counts(rules, None)),
-    "suggestions": (Collections, "newest", lambda rules, _, *limits: _newest(rules, ALL, *limits)),
-    "exports": (conversations, "readable", _as_it_was),
-    "files of a conversation": (attachments, "own", _whosever),
-    "feedback": (feedback, "readable", _as_it_was),
-    "an agent's search": (HouseDesk, "search", _search_as_everybody),
-    "jobs": (Jobs, "page", lambda kept, limit, **_: kept.list(limit)),
-    "what a job does": (jobs, "_may", lambda *_: True),
-    "what an agent reads": (desk, "_document", _any_kept),
+    "what a follow-up rests on": (ask_on, history, "usable", lambda turns, *_: tuple(turn for turn, _ in turns)),
 }
+"""By which door a word gets out, and what is taken away before it."""
 
 
-@pytest.mark.parametrize("door", BROKEN)
-def test_it_bites(world: World, door: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(*BROKEN[door])
+@pytest.mark.parametrize("broken", BROKEN)
+def test_it_bites(world: World, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    door, *guard = BROKEN[broken]
+    monkeypatch.setattr(*guard)
     # conversations go on from one run to the next, so that a failure need not come again
     with pytest.raises((AssertionError, StopIteration, FlakyFailure)):
-        tried(world)
+        # answers to be read again, exported or judged are those that were asked before
+        tried(world, (door, ask, ask_on) if door in (read_again, talk, complain) else (door,))
