@@ -1,4 +1,4 @@
-"""The two locks install anywhere: exact versions, no index's address, the same vLLM, and nothing that breaks torch."""
+"""The locks install anywhere: exact versions, no index's address, the same vLLM, and nothing that breaks torch."""
 
 from __future__ import annotations
 
@@ -40,17 +40,20 @@ def _versions(name: str) -> dict[str, list[Version]]:
     return versions
 
 
+@pytest.mark.parametrize("name", ["cpu", "gpu", "bench"])
 def test_every_pin_is_exact(name: str) -> None:
     assert all([clause.operator for clause in pin.specifier] == ["=="] for pin in _pins(name))
     assert not [pin.name for pin in _pins(name) if "*" in str(pin.specifier)]
 
 
+@pytest.mark.parametrize("name", ["cpu", "gpu", "bench"])
 def test_there_is_no_address_or_path_in_it(name: str) -> None:
     assert "://" not in _text(name)
     assert not [line for line in _text(name).splitlines() if line.startswith(("-", "/", "."))]
     assert not [pin.name for pin in _pins(name) if pin.url]
 
 
+@pytest.mark.parametrize("name", ["cpu", "gpu", "bench"])
 def test_what_breaks_a_text_only_torch_stays_out(name: str) -> None:
     assert not KEPT_OUT & _versions(name).keys()
 
@@ -83,6 +86,13 @@ def test_it_satisfies_the_project(name: str) -> None:
         assert found, f"{requirement.name} is not in the {name} lock: make lock"
         for version in found:
             assert requirement.specifier.contains(version, prereleases=True), f"{requirement} against {version}"
+
+
+def test_what_the_benches_need_besides_stands_in_no_other_packages_way() -> None:
+    assert not _versions("bench").keys() & (_versions("cpu").keys() | {"torchvision", "opencv-python"})
+    together = _versions("bench") | _versions("cpu")
+    for requirement in map(Requirement, PROJECT["optional-dependencies"]["bench"]):
+        assert any(map(requirement.specifier.contains, together[canonicalize_name(requirement.name)])), requirement
 
 
 def test_the_environment_of_this_run_is_one_of_them() -> None:
