@@ -313,7 +313,9 @@ class Intake:
         for row in self._catalog.stale(self._current):
             if (row.collection, row.origin) == (order.collection, order.origin):
                 path = files.original(row.sha256)
-                yield Entry(row.source, os.fsencode(path), row.size, row.modified, row.fingerprint)
+                # the fingerprint of a newer version that could not be read is not that of what is in
+                fingerprint = "" if row.reason else row.fingerprint
+                yield Entry(row.source, os.fsencode(path), row.size, row.modified, fingerprint)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:

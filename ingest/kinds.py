@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ingest.blocks import Draft
 from ingest.encoding import decode, marked_width
 from ingest.zipfiles import counted, open_zip, overlaps
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut, Unreadable
 
 _MARKUP_FACTOR = 4
 """How much larger than its text a file of markup may be: tags, scripts, pictures in base64."""
@@ -21,19 +21,22 @@ _ZIP_FACTOR = 8
 _TAGS = re.compile(rb"<[^>]*>")
 
 
-def too_much(size: int, limit: int) -> str:
-    return f"holds {size / 2**20:.0f} MiB of text, and {limit / 2**20:.0f} MiB is the most (ingest.max_text_mib)"
+def too_much(size: int, limit: int) -> KeptOut:
+    """Why a file of so many bytes of text is not read, where its size is known before."""
+    return KeptOut(
+        f"holds {size / 2**20:.0f} MiB of text, and {limit / 2**20:.0f} MiB is the most (ingest.max_text_mib)"
+    )
 
 
 def _text(file: BinaryIO, limit: int, *, factor: int = 1, declared: bool = False) -> str:
     """The decoded text, refused by its size before it is read where it can't fit."""
     size = os.fstat(file.fileno()).st_size
     if size > limit * factor * marked_width(file.read(4096)):
-        raise Unreadable(too_much(size, limit))
+        raise too_much(size, limit)
     file.seek(0)
     raw = file.read()
     if factor > 1 and size > limit and (visible := len(_TAGS.sub(b"", raw))) > limit:
-        raise Unreadable(too_much(visible, limit))
+        raise too_much(visible, limit)
     return decode(raw, declared=declared)
 
 
@@ -47,11 +50,14 @@ def _check_zip(file: BinaryIO, limit: int) -> None:
         ]
         unpacked = sum(entry.file_size for entry in entries)
         if unpacked > limit * _ZIP_FACTOR:
-            raise Unreadable(f"unpacks to {unpacked / 2**20:.0f} MiB, more than its text could need")
+            raise KeptOut(f"unpacks to {unpacked / 2**20:.0f} MiB, more than its text could need (ingest.max_text_mib)")
         everything = archive.infolist()
         total = sum(entry.file_size for entry in everything)
-        if len(everything) > 50_000 or total > max(1 << 30, limit * _ZIP_FACTOR * 4):
-            raise Unreadable(f"unpacks to {len(everything)} files of {total / 2**20:.0f} MiB, more than is safe")
+        unsafe = f"unpacks to {len(everything)} files of {total / 2**20:.0f} MiB, more than is safe"
+        if len(everything) > 50_000:
+            raise Unreadable(unsafe)
+        if total > max(1 << 30, limit * _ZIP_FACTOR * 4):
+            raise KeptOut(f"{unsafe} (ingest.max_text_mib)")
         if overlaps(archive):
             raise Unreadable("holds files inside one another, as a zip bomb does")
         counted(archive)
@@ -155,7 +161,7 @@ def _by_pandoc(kind: str) -> Callable[[BinaryIO, int], Draft]:
         if kind == "rst":
             return read_pandoc(_text(file, limit).encode("utf-8"), kind)
         if os.fstat(file.fileno()).st_size > limit * _MARKUP_FACTOR:
-            raise Unreadable(too_much(os.fstat(file.fileno()).st_size, limit))
+            raise too_much(os.fstat(file.fileno()).st_size, limit)
         return read_pandoc(file.read(), kind)
 
     return read
@@ -166,7 +172,7 @@ def _eml(file: BinaryIO, limit: int) -> Draft:
 
     size = os.fstat(file.fileno()).st_size
     if size > limit * _MAIL_FACTOR:
-        raise Unreadable(f"is a mail of {size / 2**20:.0f} MiB, too large to be opened")
+        raise KeptOut(f"is a mail of {size / 2**20:.0f} MiB, too large to be opened (ingest.max_text_mib)")
     return read_eml(file.read(), limit)
 
 
@@ -209,6 +215,7 @@ READERS: dict[str, Callable[[BinaryIO, int], Draft]] = {
 
 
 def read_kind(kind: str, file: BinaryIO, limit: int, ocr: str) -> Draft:
-    """The draft of a file of that kind; raises Unreadable, or whatever the format's library trips over."""
+    """The draft of a file of that kind; raises Unreadable (KeptOut where a limit is in the way), or
+    whatever the format's library trips over."""
     file.seek(0)
     return _pdf(file, limit, ocr) if kind == "pdf" else READERS[kind](file, limit)

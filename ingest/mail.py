@@ -20,7 +20,7 @@ from ingest.blocks import Block, Draft, block, one_line
 from ingest.encoding import decode
 from ingest.markup import read_html
 from ingest.quoted import mail_blocks, mail_text
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut
 
 _RECIPIENT_TYPE, _TO, _CC = 0x0C15, 1, 2
 """Outlook's property that says how a mail went to somebody (MS-OXOMSG, PidTagRecipientType)."""
@@ -31,12 +31,12 @@ _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
 
 def read_eml(raw: bytes, limit: int) -> Draft:
-    """Blocks of an .eml file; its title is the subject, its date the Date header. Raises Unreadable for a body of more
+    """Blocks of an .eml file; its title is the subject, its date the Date header. Raises KeptOut for a body of more
     than `limit` bytes."""
     message = BytesParser(policy=policy.default).parsebytes(as_ascii_headers(raw))
     headers = {name: one_line(value) for name in _HEADERS if (value := _header(message, name))}
     if any(len(part.get_payload()) > 2 * limit for part in _text_parts(message, choose=False)):
-        raise Unreadable(f"holds more than {limit / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
+        raise KeptOut(f"holds more than {limit / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
     bodies = list(_bodies(message))
     names = list(attached_names(message))
     return _mail(headers, bodies, names, _date(_header(message, "Date")))

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from ingest.pdflines import Glyphs, Line, lines_of
-from ragapp.errors import SettingsError, Unreadable
+from ragapp.errors import KeptOut, SettingsError, Unreadable
 from ragapp.types import Box
 
 PROGRAM = "tesseract"
@@ -68,7 +68,7 @@ def _languages(listed: str) -> list[str]:
 
 def lines_of_picture(page: Any, number: int, known: Sequence[Glyphs], languages: str) -> list[Line] | None:
     """The lines that tesseract reads on an open page, without the words that are `known` there already; None where it
-    fails. Raises Unreadable where it isn't installed."""
+    fails. Raises KeptOut where it isn't installed."""
     width, height = page.get_size()
     scale = min(_DPI / 72, (_MOST_PIXELS / max(width * height, 1.0)) ** 0.5)
     if width * scale < 1 or height * scale < 1:
@@ -106,7 +106,7 @@ def _asked(picture: bytes, languages: str, dpi: int) -> bytes | None:
             env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         )
     except FileNotFoundError:
-        raise Unreadable(f"holds pictures of pages, and for them {INSTALL}") from None
+        raise KeptOut(f"holds pictures of pages, and for them {INSTALL}") from None
     except subprocess.TimeoutExpired:
         return None
     return done.stdout if done.returncode == 0 else None

@@ -26,10 +26,10 @@ _SWITCHES = {
 
 @lru_cache(maxsize=1)
 def make_offline() -> None:
-    """Call before the first partition. Raises RuntimeError for a release of unstructured that was not looked at."""
+    """Call before the first partition. Raises ImportError for a release of unstructured that was not looked at."""
     installed = version("unstructured")
     if not installed.startswith(KNOWN_UNSTRUCTURED):
-        raise RuntimeError(
+        raise ImportError(
             f"unstructured {installed} is installed and ragapp knows {KNOWN_UNSTRUCTURED}x: "
             "install the locked set again (make run), or check ingest/offline.py against the new release"
         )
@@ -38,7 +38,7 @@ def make_offline() -> None:
     from unstructured.nlp import tokenize
 
     if not callable(getattr(tokenize, "_load_spacy_model", None)):
-        raise RuntimeError("unstructured.nlp.tokenize has no _load_spacy_model to replace; see ingest/offline.py")
+        raise ImportError("unstructured.nlp.tokenize has no _load_spacy_model to replace; see ingest/offline.py")
     tokenize._load_spacy_model = spacy_model
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ingest.blocks import Draft
 from ingest.markup import read_html
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut, Unreadable
 
 _SECONDS = 120
 _MEMORY = "-M1500m"
@@ -17,10 +17,11 @@ _MEMORY = "-M1500m"
 
 
 def read_pandoc(raw: bytes, kind: str) -> Draft:
-    """Blocks of a file of `kind` ("epub", "odt", "rtf", "rst"). pandoc runs in its sandbox: it opens no other file."""
-    import pypandoc
+    """Blocks of a file of `kind` ("epub", "odt", "rtf", "rst"). pandoc runs in its sandbox: it opens no other file.
 
-    command = [pypandoc.get_pandoc_path(), "+RTS", _MEMORY, "-RTS", "--sandbox", "--standalone", "--wrap=none"]
+    Raises KeptOut where pandoc isn't installed, Unreadable for what it can't read.
+    """
+    command = [_program(kind), "+RTS", _MEMORY, "-RTS", "--sandbox", "--standalone", "--wrap=none"]
     try:
         done = subprocess.run(
             [*command, f"--from={kind}", "--to=html", "--metadata=lang:"],
@@ -36,3 +37,14 @@ def read_pandoc(raw: bytes, kind: str) -> Draft:
         raise Unreadable(f"is damaged and can't be read as {kind}: {said or 'pandoc stopped'}")
     draft = read_html(done.stdout.decode("utf-8", "replace"))
     return replace(draft, title="" if re.fullmatch(r"-|untitled|", draft.title.lower()) else draft.title)
+
+
+def _program(kind: str) -> str:
+    import pypandoc
+
+    try:
+        return str(pypandoc.get_pandoc_path())
+    except OSError:
+        raise KeptOut(
+            f"can't be read as {kind} here: there is no pandoc; run `make setup` or install ragapp anew"
+        ) from None

@@ -16,7 +16,7 @@ from ingest.blocks import Draft, assemble, levelled, one_line
 from ingest.dates import dated_title, own_date
 from ingest.kinds import READERS, read_kind, too_much
 from ingest.language import language_of
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut, Unreadable
 from ragapp.types import Extracted
 
 PARSER_VERSION = "3"
@@ -32,7 +32,8 @@ def parse(path: Path, *, name: str | None = None, max_text_bytes: int, ocr: str 
 
     `name` is what the file is called where `path` is only where it lies; `max_text_bytes` bounds the UTF-8 size of
     the extracted text; `ocr` names the languages in which tesseract reads pages that are only a picture ("eng+deu"),
-    and they are left out where it is empty. Raises Unreadable with the reason; OSError where the file can't be opened.
+    and they are left out where it is empty. Raises Unreadable with the reason, KeptOut where a limit or a
+    missing package is it; OSError where the file can't be opened.
     """
     shown = name or path.name
     with _opened(path) as file:
@@ -118,11 +119,11 @@ def _read(kind: str, file: BinaryIO, limit: int, ocr: str) -> Draft:
     except Unreadable:
         raise
     except MemoryError:
-        raise Unreadable("needs more memory than there is") from None
+        raise KeptOut("needs more memory than there is (ingest.worker_memory_mib)") from None
     except RecursionError:
         raise Unreadable("is nested too deeply to be read") from None
     except ImportError as error:
-        raise Unreadable(
+        raise KeptOut(
             f"can't be read as {kind} here: {_why(error)}; run `make setup` or install ragapp anew"
         ) from error
     except Exception as error:
@@ -144,7 +145,7 @@ def _extracted(draft: Draft, name: str, limit: int) -> Extracted:
         raise Unreadable("holds no text" + (f" ({draft.notes[-1]})" if draft.notes else ""))
     text, elements, words = assemble(blocks)
     if len(text) > limit or (4 * len(text) > limit and len(text.encode("utf-8")) > limit):
-        raise Unreadable(too_much(len(text.encode("utf-8")), limit))
+        raise too_much(len(text.encode("utf-8")), limit)
     own_title = one_line(draft.title) or _first_heading(draft)
     title = own_title or title_of_name(name)
     prose = "\n".join(b.text for b in blocks[:40] if b.kind != "table_row" and not b.hidden)

@@ -11,7 +11,7 @@ from ingest.ocr import INSTALL, NeedsOcr, lines_of_picture
 from ingest.pdflayout import blocks_of_pages, hidden_block
 from ingest.pdflines import Line, lines_of
 from ingest.pdfpage import Page, page_of
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut, Unreadable
 
 _HIDES = "holds text that a reader doesn't see (invisible, white on white, off the page), which is left out of answers"
 _MOST_RANGES = 12
@@ -38,8 +38,8 @@ def read_pdf(file: BinaryIO, limit: int, ocr: str = "") -> Draft:
     """Blocks of a PDF with the boxes of their words. `ocr` names the languages in which tesseract reads pages that are
     only a picture, which are left out where it is empty.
 
-    Raises Unreadable for what needs a password or is damaged, NeedsOcr for what holds only pictures of text; `limit`
-    bounds the text in bytes, checked page by page.
+    Raises Unreadable for what needs a password or is damaged, NeedsOcr for what holds only pictures of text, KeptOut
+    for more text than `limit` bytes, checked page by page.
     """
     import pypdfium2 as pdfium
 
@@ -60,7 +60,7 @@ def _draft(document: Any, limit: int, ocr: str) -> Draft:
     for number in range(1, len(document) + 1):
         _read_page(document, number, found, ocr)
         if found.characters > limit:
-            raise Unreadable(f"holds more than {limit / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
+            raise KeptOut(f"holds more than {limit / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
     total = len(found.lines)
     if len(found.damaged) == total:
         raise Unreadable("is damaged: none of its pages can be opened")

@@ -14,6 +14,7 @@ from pathlib import PurePath
 from ingest.origins import Entry, NotListed
 from ingest.report import Failure
 from ingest.versions import current
+from ragapp.catalog.added_texts import is_added
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow, FileAction, JobFile
 from ragapp.types import document_id
@@ -138,7 +139,7 @@ def _judged(
     if file.action == "unreadable" or known is None:
         return file
     same = bool(file.fingerprint) and file.fingerprint == known.fingerprint
-    if known.reason and same and not known.passing and known.parser_version in ("", *versions):
+    if known.reason and same and not known.passing and known.parser_version in versions:
         return replace(file, action="unreadable", state="failed", outcome="failed", reason=known.reason)
     if known.state != "live":
         return file
@@ -151,7 +152,7 @@ def _judged(
 
 def is_stale(row: DocumentRow, versions: frozenset[str]) -> bool:
     """Whether something else than these versions of parser and chunker made what is in."""
-    return row.state == "live" and row.parser_version not in versions
+    return row.state == "live" and not is_added(row) and row.parser_version not in versions
 
 
 def _plan_gone(job_id: int, catalog: Catalog, origin: str, seen: _Seen) -> None:

@@ -21,18 +21,16 @@ from ingest.reading import ReadFile, ReadOrder, read_file
 from ingest.report import Failure
 from ingest.run import Order, Prepared, Run
 from ingest.sources import FoundFile, written
-from ingest.versions import WITHOUT_PICTURES, current, parsed_by
+from ingest.versions import WHOLE, WITHOUT_PICTURES, current, parsed_by
 from ragapp.catalog.files import sha256_of
 from ragapp.catalog.groups import Grant
-from ragapp.catalog.rows import DocumentRow
+from ragapp.catalog.rows import MEMBER, DocumentRow
 from ragapp.errors import KeptOut, PassingFault, Unreadable
 from ragapp.settings import IngestSettings
 from ragapp.types import EVERYONE, document_id
 
 AHEAD = 64
 """Prepared documents that may wait for the embedder, enough to fill its windows; their pieces wait on disk."""
-MEMBER = "!/"
-"""Between a container's source and the name of what lies in it."""
 
 
 def prepared(files: Iterable[FoundFile], run: Run) -> Generator[Prepared | None]:
@@ -124,7 +122,7 @@ def prepare(file: FoundFile, run: Run, grant: Grant | None = None) -> Iterator[P
     except NeedsOcr as error:
         _failed(file, run, str(error), parser_version=parsed_by(WITHOUT_PICTURES))
     except Unreadable as error:
-        _failed(file, run, str(error))
+        _failed(file, run, str(error), parser_version=parsed_by(WHOLE))
     except OSError as error:
         stays = isinstance(error, FileNotFoundError | PermissionError)
         # at the end of a run that is stopped what it worked with goes
@@ -216,7 +214,8 @@ def _members(file: FoundFile, document: str, grant: Grant, read: ReadFile, run: 
         inside = f"{MEMBER}{skipped.source}" if skipped.source else ""
         run.tally.skipped.append(Failure(f"{file.source}{inside}", skipped.reason))
     for refused in opened.refused:
-        _failed(_member_file(file, refused.source, file.path, document, limits), run, refused.reason)
+        named = _member_file(file, refused.source, file.path, document, limits)
+        _failed(named, run, refused.reason, parser_version=parsed_by(WHOLE))
     for member in opened.members:
         yield from prepare(_member(file, member, document, limits), run, grant)
 
@@ -275,7 +274,8 @@ def _leave(known: DocumentRow, file: FoundFile, run: Run, grant: Grant) -> None:
 def _failed(
     file: FoundFile, run: Run, reason: str, *, passing: bool = False, later: bool = False, parser_version: str = ""
 ) -> None:
-    """`later`: this run needn't try again, and each later one looks again."""
+    """`later`: this run needn't try again, and each later one looks again. `parser_version`: of what could not read it,
+    so that another version tries again."""
     run.parts.catalog.record_failure(
         run.order.collection,
         file.source,

@@ -17,7 +17,7 @@ from ingest.spool import spool
 from ingest.versions import WHOLE, text_version, text_versions
 from ragapp.catalog.files import DocumentFiles
 from ragapp.embed.tokencount import TokenCounter
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut, Unreadable
 from ragapp.types import Chunk, Extracted
 
 
@@ -80,9 +80,9 @@ def read_file(order: ReadOrder) -> ReadFile:
         return ReadFile(title_of_name(order.name), opened=opened)
     try:
         extracted, version = _extracted(original, order)
-    except Unreadable:
+    except Unreadable as error:
         if opened and opened.members:
-            return ReadFile(title_of_name(order.name), opened=opened)
+            return ReadFile(title_of_name(order.name), opened=_without_text(opened, error))
         raise
     counter = _counter(order.embedder)
     chunks = chunk(extracted, document_id="", revision=0, count_tokens=counter, max_tokens=order.max_tokens)
@@ -110,6 +110,13 @@ def _opened(original: Path, kind: str, order: ReadOrder) -> Opened | None:
         if holds_only_files(kind):
             raise
         return Opened((), (), (Failure("", f"what it holds was not opened: it {error}"),))
+
+
+def _without_text(opened: Opened, error: Unreadable) -> Opened:
+    """What a file holds whose own text is not read. Where it has none there is nothing to say."""
+    if not isinstance(error, KeptOut):
+        return opened
+    return replace(opened, skipped=(*opened.skipped, Failure("", f"its own text was not read: it {error}")))
 
 
 def _extracted(original: Path, order: ReadOrder) -> tuple[Extracted, str]:

@@ -1,4 +1,8 @@
-"""Which files a path names: a walk that never follows a link out of its folder or round in a circle."""
+"""Which files a path names: a walk that never follows a link out of its folder or round in a circle.
+
+A link is followed where what it leads to is hidden, so that the walk comes to it by no other name (mounted
+configuration of Kubernetes, git-annex).
+"""
 
 from __future__ import annotations
 
@@ -121,15 +125,18 @@ def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry
         yield NotListed(printable(path), "hidden", failed=False)
         return
     try:
-        linked = path.is_symlink()
-        if linked and not path.resolve(strict=True).is_relative_to(root):
+        target = path.resolve(strict=True) if path.is_symlink() else None
+        if target and not target.is_relative_to(root):
             yield NotListed(printable(path), "a link that leads out of the folder", failed=False)
             return
+        if target and not _lies_hidden(path.parent.resolve(strict=True), root):
+            # counted anew for each link: what a hidden folder holds is listed under every name that leads to it
+            seen = set()
         status = path.stat()
     except (OSError, RuntimeError) as error:
         yield _unseen(path, error)
         return
-    if linked:
+    if target and not _lies_hidden(target, root):
         yield NotListed(printable(path), "a link to something that is ingested by its own name", failed=False)
     elif stat.S_ISDIR(status.st_mode):
         yield from _below(path, root, seen)
@@ -137,6 +144,11 @@ def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry
         yield _listed(path, status)
     else:
         yield NotListed(printable(path), "neither a file nor a folder", failed=False)
+
+
+def _lies_hidden(path: Path, root: Path) -> bool:
+    """Whether the walk from `root` never comes to a resolved path below it, since it or a folder above it is hidden."""
+    return path.is_relative_to(root) and any(hidden(name) for name in path.relative_to(root).parts)
 
 
 def _listed(path: Path, status: os.stat_result) -> Entry:

@@ -20,11 +20,11 @@ from ingest.leftovers import collect_leftovers
 from ingest.origins import Entry, NotListed, Stop
 from ingest.pipeline import Order, Parts, run_files
 from ingest.plan import Digest, Plan, plan
-from ingest.prepare import MEMBER, refuse_large
+from ingest.prepare import refuse_large
 from ingest.report import Failure, IngestReport, Tally, Watcher
 from ingest.sources import FoundFile
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.rows import DocumentRow, FileAction, JobFile, JobState
+from ragapp.catalog.rows import MEMBER, DocumentRow, FileAction, JobFile, JobState
 from ragapp.index.follow import follow
 
 _TAKEN: tuple[FileAction, ...] = ("new", "changed", "moved")

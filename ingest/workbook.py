@@ -18,7 +18,7 @@ from ingest.figures import parsed
 from ingest.numberformats import shown
 from ingest.sheettables import Merge, sheet_blocks
 from ingest.tables import bare_row
-from ragapp.errors import Unreadable
+from ragapp.errors import KeptOut, Unreadable
 
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
@@ -42,7 +42,7 @@ class _Facts:
 def read_xlsx(file: BinaryIO, limit: int) -> Draft:
     """Blocks of a workbook: a title for each sheet, a row for each row, values as the sheet shows them.
 
-    Raises Unreadable as soon as the cells hold more than `limit` characters.
+    Raises KeptOut as soon as the cells hold more than `limit` characters.
     """
     import openpyxl
 
@@ -92,7 +92,7 @@ def _rows(sheet: Any, facts: _Facts, room: int) -> tuple[list[list[str]], int]:
         rows.append(row)
         size += sum(map(len, row))
         if size > room:
-            raise Unreadable(f"holds more than {room / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
+            raise KeptOut(f"holds more than {room / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
     for (number, column), formula in facts.unknown.items():
         if number < len(rows) and column < _WIDEST:
             row = rows[number]

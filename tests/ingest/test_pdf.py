@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pypdf import PdfWriter
+from pypdf.constants import UserAccessPermissions
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Table
 
 from ingest.parse import parse
+from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
 Read = Callable[..., Extracted]
@@ -134,6 +137,31 @@ def test_two_columns_drawn_line_by_line_are_read_one_after_the_other(read: Read)
     text = read("a.pdf", drawn(draw)).text
     order = [text.index(f"{side} {number} runs") for side in ("left", "right") for number in range(12)]
     assert order == sorted(order)
+
+
+def encrypted(algorithm: str, user_password: str) -> bytes:
+    """A page under two passwords: the user's to open it, the owner's to print and copy."""
+    writer = PdfWriter(io.BytesIO(drawn(lambda canvas: canvas.drawString(72, 700, "Some text."))))
+    writer.encrypt(user_password, "the owner's", algorithm=algorithm, permissions_flag=UserAccessPermissions(0))
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+ALGORITHMS = ["RC4-40", "RC4-128", "AES-128", "AES-256"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_needs_a_password_says_so(algorithm: str, read: Read) -> None:
+    with pytest.raises(Unreadable, match=r"^is encrypted with a password; save it without one$"):
+        read("a.pdf", encrypted(algorithm, "the user's"))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_anybody_may_open_is_read_though_its_owner_has_a_password(algorithm: str, read: Read) -> None:
+    content = encrypted(algorithm, "")
+    assert b"/Encrypt" in content
+    assert read("a.pdf", content).text == "Some text."
 
 
 def test_a_name_that_is_no_utf8(read: Read) -> None:

@@ -7,6 +7,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ingest.remote import Remote
 from ingest.report import IngestReport, Outcome
 from ingest.uploads import stage
 from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles
 from ragapp.catalog.rows import JobFile, OriginRow
 from ragapp.index.edge import EdgeIndex
 from ragapp.settings import IngestSettings
@@ -313,6 +315,48 @@ class TestWhatAnAdminMends:
         with opened(tmp_path / "data", docs) as house:
             assert house.intake.sync(SOURCE).added == 1
 
+    def test_a_file_of_much_text_is_taken_once_the_limit_is_raised(self, tmp_path: Path, docs: Path) -> None:
+        (docs / "long.md").write_text(f"The crane is green.{' ' * (1 << 20)}\n")
+        with opened(tmp_path / "data", docs, IngestSettings(max_text_mib=1)) as house:
+            assert "ingest.max_text_mib" in house.intake.sync(SOURCE).failed[0].reason
+        with opened(tmp_path / "data", docs) as house:
+            assert house.intake.sync(SOURCE).added == 1
+
+    def test_what_lies_in_an_archive_is_taken_by_another_try_once_the_limit_is_raised(
+        self, tmp_path: Path, docs: Path
+    ) -> None:
+        long = f"The crane is green.{' ' * (1 << 20)}\n"
+        (docs / "a.zip").write_bytes(packed(long_md=long, note_md="The heron sleeps."))
+        with opened(tmp_path / "data", docs, IngestSettings(max_text_mib=1)) as house:
+            report = house.intake.sync(SOURCE)
+            assert list(reasons(report)) == [f"{docs}/a.zip!/long.md"]
+        with opened(tmp_path / "data", docs) as house:
+            house.intake.retry(report.job, failed=True)
+            assert sources(house) == {"a.zip", "long.md", "note.md"}
+
+    def test_a_mail_whose_text_is_too_much_says_so_beside_what_it_brought(self, tmp_path: Path, docs: Path) -> None:
+        mail = EmailMessage()
+        mail["Subject"] = "Cranes"
+        mail.set_content("The crane is green.\n" * (1 << 17))
+        mail.add_attachment("The heron sleeps.", filename="note.txt")
+        (docs / "mail.eml").write_bytes(mail.as_bytes())
+        with opened(tmp_path / "data", docs, IngestSettings(max_text_mib=1)) as house:
+            report = house.intake.sync(SOURCE)
+            assert sources(house) == {"mail.eml", "note.txt"}
+            assert [each.source for each in report.skipped] == [f"{docs}/mail.eml"]
+            assert "its own text was not read: it holds" in report.skipped[0].reason
+
+    def test_a_file_is_taken_once_the_package_that_reads_it_is_there(
+        self, house: House, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (docs / "note.rst").write_text("The crane is green.\n")
+        (tmp_path / "broken").mkdir()
+        (tmp_path / "broken" / "pypandoc.py").write_text("raise ImportError('No module named pypandoc')\n")
+        with monkeypatch.context() as without:
+            without.syspath_prepend(tmp_path / "broken")
+            assert "run `make setup`" in house.intake.sync(SOURCE).failed[0].reason
+        assert house.intake.sync(SOURCE).added == 1
+
     def test_no_byte_is_fetched_of_a_file_that_is_too_large(
         self, tmp_path: Path, docs: Path, store: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -322,6 +366,67 @@ class TestWhatAnAdminMends:
             house.intake.add(OriginRow("store", "memory://share", groups=frozenset({EVERYONE})))
             for _ in range(2):
                 assert "larger than 1 MiB" in house.intake.sync("store").failed[0].reason
+
+
+class TestWhatANewerVersionMayRead:
+    """A file that can't be read is opened again when it changes, or when something else would read it."""
+
+    @pytest.fixture(autouse=True)
+    def broken(self, docs: Path) -> Path:
+        (docs / "broken.pdf").write_bytes(BROKEN)
+        return docs / "broken.pdf"
+
+    @staticmethod
+    def opened_by(house: House) -> list[str]:
+        """The names of the files that a sync opened."""
+        names: list[str] = []
+        with pytest.MonkeyPatch.context() as patch:
+            real = DocumentFiles.keep_original
+
+            def keep(self: DocumentFiles, path: Path, **named: Any) -> str:
+                names.append(path.name)
+                return real(self, path, **named)
+
+            patch.setattr(DocumentFiles, "keep_original", keep)
+            assert len(house.intake.sync(SOURCE).failed) == 1
+        return names
+
+    def test_the_same_version_does_not_open_it_again(self, house: House) -> None:
+        assert [self.opened_by(house) for _ in range(3)] == [["broken.pdf"], [], []]
+
+    def test_a_newer_one_does_once(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        house.intake.sync(SOURCE)
+        newer_parser(monkeypatch)
+        assert [self.opened_by(house) for _ in range(2)] == [["broken.pdf"], []]
+
+    def test_a_row_that_says_no_version_is_looked_at_once(self, house: House, broken: Path) -> None:
+        house.intake.sync(SOURCE)
+        (row,) = house.parts.catalog.documents()
+        house.parts.catalog.record_failure(
+            row.collection, row.source, row.reason, origin=row.origin, fingerprint=row.fingerprint
+        )
+        assert [self.opened_by(house) for _ in range(2)] == [["broken.pdf"], []]
+
+    def test_what_is_in_is_renewed_and_its_broken_newer_version_stays_a_failure(
+        self, house: House, broken: Path
+    ) -> None:
+        broken.unlink()
+        (broken.parent / "note.md").write_text("The crane is green.")
+        house.intake.sync(SOURCE)
+        (broken.parent / "note.md").write_bytes(b"")
+        house.intake.sync(SOURCE)
+        (row,) = house.parts.catalog.documents()
+        house.parts.catalog.mark_stale([row.id])
+        house.intake.renew_stale()
+        assert found(house, "crane")
+        assert [self.opened_by(house) for _ in range(2)] == [["note.md"], []]
+        assert found(house, "crane")
+
+
+def newer_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on another version of the parser reads files."""
+    for module in ("ingest.versions", "ingest.prepare"):
+        monkeypatch.setattr(f"{module}.WHOLE", "4")
 
 
 class TestStopping:
@@ -386,3 +491,31 @@ def test_of_two_files_that_are_printed_alike_one_is_taken_and_one_says_why_not(h
         assert report.added == added
         assert reasons(report).keys() == {f"{docs}/a\\xff.md (2)"}
         assert "rename it" in report.failed[0].reason
+
+
+class TestLinks:
+    def test_a_document_stays_where_its_file_moves_into_a_hidden_store(self, house: House, docs: Path) -> None:
+        (docs / "a.md").write_text("The crane is green.")
+        (docs / "b.md").write_text("The heron sleeps.")
+        house.intake.sync(SOURCE)
+        (docs / ".git" / "annex").mkdir(parents=True)
+        (docs / "a.md").rename(docs / ".git" / "annex" / "SHA256-1.md")
+        (docs / "a.md").symlink_to(".git/annex/SHA256-1.md")
+        assert house.intake.preview(SOURCE).plan.of("gone") == 0
+        report = house.intake.sync(SOURCE)
+        assert (report.unchanged, report.removed) == (2, 0)
+        assert sources(house) == {"a.md", "b.md"} and found(house, "crane")
+
+    def test_what_a_hidden_folder_holds_is_taken_in_under_the_name_of_its_link(self, house: House, docs: Path) -> None:
+        for version, words in (("..1", "The crane is green."), ("..2", "The crane is red.")):
+            (docs / version / "rules").mkdir(parents=True)
+            (docs / version / "rules" / "a.md").write_text(words)
+        (docs / "..data").symlink_to("..1")
+        (docs / "rules").symlink_to("..data/rules")
+        assert house.intake.sync(SOURCE).added == 1
+        (docs / "..data").unlink()
+        (docs / "..data").symlink_to("..2")
+        report = house.intake.sync(SOURCE)
+        assert (report.changed, report.added, report.removed) == (1, 0, 0)
+        (row,) = house.parts.catalog.documents(state="live")
+        assert row.source == str(docs / "rules" / "a.md") and found(house, "crane is red")
