@@ -116,7 +116,9 @@ def engine_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def resting_engine(chat_folder: Path, engine_log: Path) -> Iterator[VllmEngine]:
     """The session's engine, started by whoever first asks it something."""
-    engine = VllmEngine(chat_folder, EngineSettings(), ChatSettings(), log_file=engine_log)
+    engine = VllmEngine(
+        chat_folder, EngineSettings(), ChatSettings(), log_file=engine_log, cache=chat_folder.parent / "vllm"
+    )
     yield engine
     engine.close()
 

@@ -131,16 +131,19 @@ class PromptWriter:
     def _fitting(
         self, found: Sequence[Passage], given: int, room: int, count: CountTokens, likeliest: Sequence[str]
     ) -> list[Passage]:
-        """The best passages that fit; if even the best one is too long, the part of it that matters."""
+        """The best passages that fit, best first; if even the best one is too long, the part of it that matters.
+
+        One that is too long for what is left is passed over, and shorter ones behind it have their chance.
+        """
         chosen: list[Passage] = []
         for passage in found:
-            size = count(self.fenced(given + len(chosen) + 1, passage))
-            if size > room:
-                if not chosen and (shorter := self._cut(passage, given + 1, room, count, likeliest)):
-                    chosen.append(shorter)
-                break
-            chosen.append(passage)
-            room -= size
+            number = given + len(chosen) + 1
+            size = count(self.fenced(number, passage))
+            if size <= room:
+                chosen.append(passage)
+                room -= size
+            elif not chosen and (shorter := self._cut(passage, number, room, count, likeliest)):
+                return [shorter]
         return chosen
 
     def _cut(

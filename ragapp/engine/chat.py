@@ -140,9 +140,20 @@ class ChatVllm(BaseChatModel):
         **kwargs: Any,
     ) -> list[AIMessage]:
         """All inputs at once, as many as the engine takes, where the config sets no other limit."""
-        if config is None or isinstance(config, dict):
-            config = RunnableConfig(max_concurrency=self.engine.max_parallel, **(config or {}))
-        return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        limited = self._limited(config)
+        return super().batch(inputs, limited, return_exceptions=return_exceptions, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """`batch` for an event loop. An input's time limit counts from its own turn."""
+        limited = self._limited(config)
+        return await super().abatch(inputs, limited, return_exceptions=return_exceptions, **kwargs)
 
     def bind_tools(
         self,
@@ -173,7 +184,8 @@ class ChatVllm(BaseChatModel):
         """Answers as values of `schema`: a pydantic class, a TypedDict, or a JSON schema.
 
         All three methods constrain what the engine can write to the schema, so they differ in name only; an answer
-        that the token limit cuts off is completed to a valid one, and its finish_reason is "length".
+        that the token limit cuts off is completed to a valid one, and its finish_reason is "length". Stop words are
+        for text and don't end JSON.
         """
         wanted = convert_to_json_schema(schema)
         model = self.bind(
@@ -189,6 +201,11 @@ class ChatVllm(BaseChatModel):
         parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
         failed = RunnablePassthrough.assign(parsed=lambda _: None)
         return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+    def _limited(self, config: RunnableConfig | list[RunnableConfig] | None) -> RunnableConfig | list[RunnableConfig]:
+        """The config of a batch with a limit in it; of a list, which a chain gives, LangChain reads the first one's."""
+        limit = self.engine.max_parallel
+        return [_limited(one, limit) for one in config] if isinstance(config, list) else _limited(config or {}, limit)
 
     def _prompt(self, messages: Sequence[BaseMessage], tools: Sequence[Tool]) -> list[int]:
         tokenizer = self.engine.tokenizer
@@ -214,6 +231,11 @@ class ChatVllm(BaseChatModel):
             choice=kwargs.get("choice"),
         )
         return Reply(request), self._prompt(messages, request.offered), kwargs.get("cache_salt", self.cache_salt)
+
+
+def _limited(config: RunnableConfig, limit: int) -> RunnableConfig:
+    own = config.get("max_concurrency")
+    return {**config, "max_concurrency": limit if own is None else own}
 
 
 def _choice(wanted: str | dict[str, Any] | bool | None, tools: Sequence[Tool]) -> str:

@@ -7,12 +7,15 @@ import logging
 import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ragapp.engine.lifeline import Tether, tethered_context
 from ragapp.errors import EngineError, ModelError
+from ragapp.models.memory import free_memory, weights_bytes
 from ragapp.models.processor import cpu_dtype
 from ragapp.settings import ChatSettings, EngineSettings
 
@@ -24,6 +27,8 @@ _ECHOES = ("Engine core initialization failed", "WorkerProc initialization faile
 _PREFIX = re.compile(r"^(\([^)]*\) )*((ERROR|WARNING|INFO|DEBUG|CRITICAL) [\d:. -]+\[[^\]]*\] ?)?")
 _NEEDED = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor")
 """What the engine's process imports while this one imports vLLM too: half the time of a start."""
+_SOCKETS = "VLLM_RPC_BASE_PATH"
+"""The variable that names the folder of vLLM's sockets; it reads it anew for each."""
 _RUNTIME_GIB = 2.0
 """What vLLM's processes take on a CPU beside weights and KV cache, measured (1.9 GiB)."""
 
@@ -38,6 +43,8 @@ class Plan:
     embedder_peak_bytes: int = 0
     traces: str = ""
     """Where vLLM sends its spans (OTLP over HTTP); empty for nowhere."""
+    cache: Path | None = None
+    """Where vLLM keeps what makes its next start faster; None for its own place, in the home folder."""
 
 
 def context_tokens(folder: Path, chat: ChatSettings) -> int:
@@ -46,10 +53,13 @@ def context_tokens(folder: Path, chat: ChatSettings) -> int:
     return min(chat.context_tokens, int(limit)) if limit else chat.context_tokens
 
 
-def launch(plan: Plan, tether: Tether, log: IO[bytes]) -> Any:
-    """A started AsyncLLM, made on the running event loop; blocks until the model is loaded."""
+def launch(plan: Plan, tether: Tether, folder: Path, log: IO[bytes]) -> Any:
+    """A started AsyncLLM, made on the running event loop; blocks until the model is loaded.
+
+    Its sockets lie in `folder`, whose path must be short.
+    """
     _check_memory(plan)
-    _prepare_environment()
+    _prepare_environment(plan)
     _send_messages_to(log)
     tether.prepare(_NEEDED if _has_gpu() else (*_NEEDED, "vllm.v1.worker.cpu_worker"), os.environ)
     with warnings.catch_warnings():
@@ -62,21 +72,33 @@ def launch(plan: Plan, tether: Tether, log: IO[bytes]) -> Any:
 
     on_cpu = current_platform.is_cpu()
     arguments = AsyncEngineArgs(**_arguments(plan, on_cpu=on_cpu))
-    usual, preload = utils.get_mp_context, os.environ.get("LD_PRELOAD")
+    usual = utils.get_mp_context
     utils.get_mp_context = lambda: tethered_context(tether)
     try:
-        config = arguments.create_engine_config(UsageContext.ENGINE_CONTEXT)
-        if on_cpu:
-            # the worker in the engine core's own process: as many tokens a second, and one import of vLLM fewer
-            config.parallel_config.distributed_executor_backend = "uni"
-        return AsyncLLM.from_vllm_config(config)
+        with _environment_kept("LD_PRELOAD", _SOCKETS):
+            os.environ.setdefault(_SOCKETS, str(folder))
+            config = arguments.create_engine_config(UsageContext.ENGINE_CONTEXT)
+            if on_cpu:
+                # the worker in the engine core's own process: as many tokens a second, and one import of vLLM fewer
+                config.parallel_config.distributed_executor_backend = "uni"
+            return AsyncLLM.from_vllm_config(config)
     finally:
         utils.get_mp_context = usual
-        # vLLM sets its allocator for its own processes; others that this program starts are to be left alone
-        os.environ.pop("LD_PRELOAD", None) if preload is None else os.environ.update(LD_PRELOAD=preload)
 
 
-def _prepare_environment() -> None:
+@contextmanager
+def _environment_kept(*names: str) -> Iterator[None]:
+    """Variables that are set for one start, by vLLM (its allocator) or for it, are afterwards as they were: other
+    processes that this program starts are to be left alone."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _prepare_environment(plan: Plan) -> None:
     """What vLLM reads from the environment, here and in its processes; a person's own choice is kept."""
     for name, value in {
         "VLLM_CONFIGURE_LOGGING": "0",
@@ -91,6 +113,10 @@ def _prepare_environment() -> None:
         "VLLM_USE_FLASHINFER_SAMPLER": "0",
     }.items():
         os.environ.setdefault(name, value)
+    if plan.cache:
+        os.environ.setdefault("VLLM_CACHE_ROOT", str(plan.cache.absolute()))
+        # torch makes its own as soon as vLLM is imported, in this process too
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(plan.cache.absolute() / "torchinductor"))
 
 
 def _arguments(plan: Plan, *, on_cpu: bool) -> dict[str, Any]:
@@ -125,7 +151,7 @@ def _gpu_share(plan: Plan) -> float:
 
     total: int = torch.cuda.mem_get_info()[1]
     share = plan.engine.gpu_memory_share - plan.embedder_peak_bytes / total
-    weights = _weights_bytes(plan.folder)
+    weights = weights_bytes(plan.folder, plan.chat.dtype)
     if share * total < weights * 1.1:
         raise ModelError(
             f"The model in {plan.folder} needs {weights * 1.1 / 2**30:.1f} GiB of GPU memory, and "
@@ -140,23 +166,17 @@ def _has_gpu() -> bool:
     return Path("/dev/nvidia0").exists()
 
 
-def _weights_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
 def _check_memory(plan: Plan) -> None:
     """Refuse to start on a CPU what can't fit; a GPU's memory is looked at once vLLM says that there is one."""
-    import psutil
-
     if _has_gpu():
         return
-    widened = 2.0 if cpu_dtype(plan.chat.dtype) == "float32" else 1.0  # stored as 16 bits, kept as 32
-    needed = _weights_bytes(plan.folder) * widened / 2**30 + plan.engine.kv_cache_gib + _RUNTIME_GIB
-    free = psutil.virtual_memory().available / 2**30
-    if free < needed:
+    weights = weights_bytes(plan.folder, cpu_dtype(plan.chat.dtype)) / 2**30
+    needed = weights + plan.engine.kv_cache_gib + _RUNTIME_GIB
+    free = free_memory()
+    if free.gib < needed:
         raise ModelError(
-            f"The model in {plan.folder} needs {needed:.1f} GiB of memory with its cache, and {free:.1f} GiB are free; "
-            "close other programs, lower engine.kv_cache_gib or choose a smaller model."
+            f"The model in {plan.folder} needs {needed:.1f} GiB of memory with its cache, and {free.gib:.1f} GiB are "
+            f"free; {free.remedy}, lower engine.kv_cache_gib or choose a smaller model."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from typing import IO, Any
 
 from ragapp.engine import launch
 from ragapp.engine.lifeline import Tether
+from ragapp.engine.temporary import TemporaryFolder
 from ragapp.errors import EngineError, ModelError
 
 _CLOSE_S = 10.0
@@ -27,6 +29,8 @@ _REAP_S = 5.0
 """What a killed process may take to be gone."""
 _OUTPUT_BYTES = 20_000
 """How much of the processes' last output is searched for the reason of a failure."""
+_LOG_BYTES = 10_000_000
+"""From this size on a log file is put aside when an engine starts; the one put aside before goes."""
 
 
 @dataclass(slots=True)
@@ -47,7 +51,8 @@ class Life:
         self._plan = plan
         self._log = _open_log(log_file)
         self._log_start = self._log.seek(0, os.SEEK_END)
-        self._tether = Tether(self._log.fileno())
+        self._folder = TemporaryFolder()
+        self._tether = Tether(self._log.fileno(), self._folder.path)
         self._gave_up = False
         self._ended = False
         self._turn = threading.Lock()
@@ -95,7 +100,9 @@ class Life:
             running = self.started.done() and not self.started.exception()
         if running:
             started = self.started.result()
-            started.loop.call_soon_threadsafe(started.over.set)
+            # its loop is closed where an earlier end took longer than it was waited for, and is through by now
+            with contextlib.suppress(RuntimeError):
+                started.loop.call_soon_threadsafe(started.over.set)
             self._thread.join(_CLOSE_S)
         self._tether.cut()
         if not self._thread.is_alive():
@@ -116,6 +123,7 @@ class Life:
         finally:
             self._tether.cut()
             self._tether.reap(_REAP_S)
+            self._folder.remove()
 
     async def _live(self) -> None:
         begun = time.monotonic()
@@ -124,7 +132,7 @@ class Life:
         alarm.daemon = True
         alarm.start()
         try:
-            llm = launch.launch(self._plan, self._tether, self._log)
+            llm = launch.launch(self._plan, self._tether, self._folder.path, self._log)
         except BaseException as error:
             self._tether.cut()
             if isinstance(error, EngineError | ModelError):
@@ -168,4 +176,8 @@ def _open_log(path: Path | None) -> IO[bytes]:
     if path is None:
         return tempfile.TemporaryFile("a+b")
     path.parent.mkdir(parents=True, exist_ok=True)
+    # a folder where nothing may be renamed is no reason not to start
+    with contextlib.suppress(OSError):
+        if path.stat().st_size >= _LOG_BYTES:
+            path.replace(path.with_name(f"{path.name}.1"))
     return path.open("a+b")

@@ -3,8 +3,9 @@
 vLLM starts its engine core by multiprocessing's spawn and notices a parent's death only once the model is loaded, if
 at all. So its processes are started through `tethered_context()`: a spawn whose child is in a process group of its own
 from the first (Ctrl-C in the terminal is the parent's to handle), writes to a file, and runs `begin` before it reads
-its orders, long before it imports vLLM. There it starts a thread that waits for the parent's end and then kills the
-whole group: workers and compilers included. The same holds for the processes that it starts in turn.
+its orders, long before it imports vLLM. There it starts a thread that waits for the parent's end, then removes the
+engine's temporary folder and kills the whole group: workers and compilers included. The same holds for the processes
+that it starts in turn.
 
 This module must stay light: only the standard library and what needs no more.
 """
@@ -18,6 +19,7 @@ import logging
 import os
 import pickle
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,14 +36,18 @@ from ragapp.network import refuse_if_told
 _POLL_S = 0.5
 _INSIDE = "_RAGAPP_ENGINE_PROCESS"
 """Set in the engine's processes, whose own children stay in their group."""
+_FOLDER = "_RAGAPP_ENGINE_FOLDER"
+"""Names the engine's temporary folder to its processes."""
 _PACKAGES = str(Path(__file__).parents[2])
 
 
 class Tether:
-    """What one engine's processes hang on: where their output goes, and their process ids."""
+    """What one engine's processes hang on: where their output and temporary files go, and their process ids."""
 
-    def __init__(self, output_fd: int) -> None:
+    def __init__(self, output_fd: int, folder: Path | None = None) -> None:
         self.output_fd = output_fd
+        self.environment = {"TMPDIR": str(folder), _FOLDER: str(folder)} if folder else {}
+        """What stands in their environment and not in this process's."""
         self.pids: list[int] = []
         self._early: _Child | None = None
         self._handles: list[_Popen] = []
@@ -159,7 +165,7 @@ def _spawn(tether: Tether, modules: Sequence[str], fds: Sequence[int], environme
     kept = {*fds, tracker, child_end, child_orders} - {0, 1, 2}
     process = subprocess.Popen(
         command,
-        env=environment | {_INSIDE: "1"},
+        env=environment | tether.environment | {_INSIDE: "1"},
         pass_fds=tuple(kept),
         stdin=subprocess.DEVNULL,
         stdout=tether.output_fd,
@@ -188,7 +194,7 @@ class _Popen(popen_spawn_posix.Popen):
         orders = io.BytesIO()
         context.set_spawning_popen(self)
         try:
-            for order in (dict(os.environ), prepared, process_obj):
+            for order in (dict(os.environ) | self._tether.environment, prepared, process_obj):
                 reduction.dump(order, orders)
         finally:
             context.set_spawning_popen(None)
@@ -252,6 +258,8 @@ def _wait_and_follow(parent: int, handle: int | None) -> None:
         select.select([handle], [], [])
     while os.getppid() == parent:
         time.sleep(_POLL_S)
+    if folder := os.environ.get(_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)

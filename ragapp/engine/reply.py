@@ -69,7 +69,8 @@ class Reply:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
-            stop=request.stop,
+            # JSON ends by itself, and a stop word inside one of its values would cut that short unseen
+            stop=() if self._schema is not None else request.stop,
             seed=request.seed,
             timeout_s=request.timeout_s,
             json_schema=self._schema,
@@ -83,7 +84,7 @@ class Reply:
         text = delta.text
         if self._schema is not None:
             self._written += text
-            if delta.finished and delta.finish_reason != "stop":
+            if delta.finished:
                 text += ending(self._written, self._schema)
         calls: list[Any] = []
         if self._calls:

@@ -40,7 +40,8 @@ class EngineHealth:
 class VllmEngine:
     """One vLLM engine over one folder of weights. Cheap to make; `start()` or the first request starts it.
 
-    Safe to use from any thread and any event loop. `log_file` takes what vLLM and its processes print.
+    Safe to use from any thread and any event loop. `log_file` takes what vLLM and its processes print; in `cache` vLLM
+    keeps what makes its next start faster, else in the home folder.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class VllmEngine:
         embedder_peak_bytes: int = 0,
         log_file: Path | None = None,
         traces: str = "",
+        cache: Path | None = None,
     ) -> None:
         self.folder = folder
         self.chat = chat
-        self._plan = launch.Plan(folder, engine, chat, embedder_peak_bytes, traces)
+        self._plan = launch.Plan(folder, engine, chat, embedder_peak_bytes, traces, cache)
         self._log_file = log_file
         self._lock = threading.Lock()
         self._life: Life | None = None

@@ -51,6 +51,14 @@ def test_the_worst_passages_are_dropped_never_the_question(passage: Make) -> Non
     assert [p.document_id for p in prompt.passages] == ["d0", "d1"]
 
 
+def test_what_no_longer_fits_is_passed_over_and_shorter_passages_behind_it_come_in(passage: Make) -> None:
+    found = [passage("word " * words, f"d{at}") for at, words in enumerate((300, 700, 200, 200))]
+    prompt = WRITER.pack("What now?", (), found, budget(passages=900))
+    assert [p.document_id for p in prompt.passages] == ["d0", "d2", "d3"]
+    numbers = [line[:3] for line in prompt.user_message.splitlines() if line.startswith("[")]
+    assert numbers == ["[1]", "[2]", "[3]"]
+
+
 def test_of_a_single_passage_too_long_whole_sentences_are_kept_as_many_as_fit(passage: Make) -> None:
     found = [passage("alpha beta gamma delta. " * 100)]
     kept = WRITER.pack("What?", (), found, budget(passages=60)).passages[0]

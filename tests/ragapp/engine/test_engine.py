@@ -127,6 +127,7 @@ class TestStarting:
         assert engine.health().state == "died"
         pids = engine._life._tether.pids  # type: ignore[union-attr]
         _until("its processes are gone, zombies too", lambda: not any(map(psutil.pid_exists, pids)))
+        _until("its temporary folder too", lambda: not engine._life._folder.path.exists())  # type: ignore[union-attr]
         engine.close()
 
     def test_too_little_memory_is_said_with_both_figures(self, chat_folder: Path) -> None:
@@ -178,7 +179,8 @@ def test_an_engine_that_died_says_so_and_starts_again(chat_folder: Path) -> None
         starter.start()
     for starter in starters:
         starter.join()
-    pids = engine._life._tether.pids  # type: ignore[union-attr]
+    first = engine._life
+    pids = first._tether.pids  # type: ignore[union-attr]
     assert len(pids) == 1, "four who ask start one engine"
     stream = engine.generate_stream("Once upon a time", ENDLESS)
     next(stream)
@@ -187,6 +189,8 @@ def test_an_engine_that_died_says_so_and_starts_again(chat_folder: Path) -> None
         list(stream)
     assert engine.health().state == "died"
     assert list(engine.generate_stream("Once upon a time", Sampling(max_tokens=3)))[-1].completion_tokens == 3
-    again = engine._life._tether.pids  # type: ignore[union-attr]
+    second = engine._life
+    again = second._tether.pids  # type: ignore[union-attr]
     engine.close()
     assert not any(psutil.pid_exists(pid) for pid in (*pids, *again))
+    assert not any(life._folder.path.exists() for life in (first, second))  # type: ignore[union-attr]

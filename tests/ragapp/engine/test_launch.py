@@ -1,10 +1,15 @@
-"""Why an engine did not start, in one sentence, from what its processes printed."""
+"""Why an engine did not start, in one sentence, from what its processes printed; and what it starts with."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from ragapp.engine.launch import failed
+from ragapp.engine import launch
+from ragapp.engine.launch import Plan, failed
+from ragapp.settings import ChatSettings, EngineSettings
 
 GENERAL = RuntimeError("Engine core initialization failed. See root cause above. Failed core proc(s): {}")
 
@@ -37,3 +42,18 @@ def test_a_start_that_was_given_up_says_how_to_wait_longer() -> None:
     said = str(failed(GENERAL, b"", 600.0))
     assert "within 600 s" in said
     assert "engine.start_timeout_s" in said
+
+
+def test_what_vllm_keeps_lies_in_the_cache_unless_a_person_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"TORCHINDUCTOR_CACHE_DIR": "/elsewhere"})
+    launch._prepare_environment(Plan(Path("model"), EngineSettings(), ChatSettings(), cache=Path("/data/vllm")))
+    assert os.environ["VLLM_CACHE_ROOT"] == "/data/vllm"
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/elsewhere"
+
+
+def test_variables_of_one_start_are_afterwards_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"HAD": "before"})
+    with pytest.raises(KeyError), launch._environment_kept("HAD", "HAD_NOT"):
+        os.environ.update(HAD="other", HAD_NOT="now")
+        raise KeyError
+    assert os.environ == {"HAD": "before"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ragapp.engine import launch
+from ragapp.engine import launch, life
 from ragapp.engine.vllm import Sampling, VllmEngine
 from ragapp.errors import EngineError
 from ragapp.settings import ChatSettings, EngineSettings
@@ -65,3 +66,36 @@ def test_whoever_asks_at_any_moment_of_the_end_hears_of_it(engine: VllmEngine) -
     for asker in askers:
         asker.join(10)
     assert len(told) == len(askers)
+
+
+def test_an_end_that_takes_longer_than_it_is_waited_for_may_be_asked_for_again(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "_CLOSE_S", 0.05)
+    slow = engine._living()
+    engine.close()
+    assert slow._thread.is_alive()
+    slow._thread.join(10)
+    slow._end_at_exit()
+    assert not slow._folder.path.exists()
+
+
+def test_a_log_that_has_grown_is_put_aside_when_an_engine_starts_and_one_old_one_is_kept(
+    chat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "launch", lambda *given: _Endless())
+    log, aside = tmp_path / "engine.log", tmp_path / "engine.log.1"
+
+    def started_with(said: bytes, size: int) -> None:
+        log.write_bytes(said)
+        os.truncate(log, size)
+        engine = VllmEngine(chat_folder, EngineSettings(), ChatSettings(), log_file=log)
+        engine.start()
+        engine.close()
+
+    started_with(b"small", life._LOG_BYTES - 1)
+    assert log.read_bytes().startswith(b"small") and not aside.exists()
+    for said in (b"first", b"second"):
+        started_with(said, life._LOG_BYTES)
+        assert log.stat().st_size == 0 and aside.read_bytes().startswith(said)
+    assert sorted(tmp_path.iterdir()) == [log, aside]
