@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,12 +62,13 @@ def in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageFull(_full(path)) from error
+            raise StorageFull(full(path)) from error
         raise CatalogError(f"The catalog {path} can't be opened: {error.strerror}; check its rights.") from error
-    except DatabaseError as error:
-        reason = str(error.orig)
-        if "is full" in reason or "disk I/O error" in reason:
-            raise StorageFull(_full(path)) from error
+    except (DatabaseError, sqlite3.Error) as error:
+        # from SQLAlchemy, or straight from SQLite, which copies without it
+        reason = str(error.orig if isinstance(error, DatabaseError) else error)
+        if means_full(reason):
+            raise StorageFull(full(path)) from error
         if "readonly" in reason or "unable to open" in reason:
             raise CatalogError(
                 f"The catalog {path} can't be written ({reason}); check its rights, or choose another --data."
@@ -84,5 +86,11 @@ def in_words(path: Path) -> Iterator[None]:
         raise
 
 
-def _full(path: Path) -> str:
+def means_full(reason: str) -> bool:
+    """Whether SQLite's words are those for a disk that takes no more."""
+    return "is full" in reason or "disk I/O error" in reason
+
+
+def full(path: Path) -> str:
+    """The sentence that the disk of `path` is full."""
     return f"The disk of {path} is full; free some space and run again (what was committed is untouched)."

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
-from ragapp.catalog.database import WRITES
-from ragapp.errors import CatalogError
+from ragapp.catalog.database import WRITES, full, means_full
+from ragapp.errors import CatalogError, StorageFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,22 @@ def _upgrade(engine: Engine, migrations: Migrations) -> None:
 
 
 def copy_database(path: Path, target: Path) -> None:
-    """Copy through SQLite's own backup, which takes along what still lies in the write-ahead log."""
+    """Copy through SQLite's own backup, which takes along what still lies in the write-ahead log.
+
+    Raises StorageFull where the target's disk is full; nothing of the copy is left then.
+    """
     draft = target.with_name(target.name + ".new")
     draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as sink:
-        source.backup(sink)
-    draft.rename(target)
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as sink:
+            source.backup(sink)
+        draft.rename(target)
+    except sqlite3.Error as error:
+        if means_full(str(error)):
+            raise StorageFull(full(target)) from error
+        raise
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -80,6 +80,48 @@ def test_an_older_database_is_copied_and_migrated_with_all_it_holds(tmp_path: Pa
         assert database.execute("SELECT source FROM documents").fetchall() == [("a.md",)]
 
 
+@pytest.mark.parametrize("copying", ["Catalog.open(data, later)", "Catalog.open(data).copy_to(data / 'copy.db')"])
+def test_a_disk_that_fills_while_a_copy_is_made_says_so_and_keeps_nothing_of_it(
+    tmp_path: Path, later: Migrations, copying: str
+) -> None:
+    data = tmp_path / "data"
+    old = Catalog.open(data)
+    old.record_failure("default", "a.md", "x" * 300_000)
+    old.close()
+    before = {path.name for path in data.iterdir()}
+    script = (
+        "import resource, signal, sys, pathlib\n"
+        "from ragapp.catalog.catalog import Catalog\n"
+        "from ragapp.catalog.migrate import MIGRATIONS, Migrations\n"
+        "from ragapp.errors import StorageFull\n"
+        "data = pathlib.Path(sys.argv[1])\n"
+        "later = Migrations(pathlib.Path(sys.argv[2]), (*MIGRATIONS.versions, '9999'))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        f"try: {copying}\n"
+        "except StorageFull as error: print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(data), str(later.folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "is full; free some space" in ran.stdout, ran.stderr
+    assert {path.name for path in data.iterdir()} - before <= {f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"}
+    reopened = Catalog.open(data)
+    assert [document.source for document in reopened.documents()] == ["a.md"]
+    reopened.close()
+
+
+def test_a_copy_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
+    catalog = Catalog.open(tmp_path)
+    with pytest.raises(CatalogError, match="can't be written"):
+        catalog.copy_to(tmp_path / "nowhere" / "copy.db")
+    catalog.close()
+
+
 def test_a_newer_database_is_refused_and_untouched(tmp_path: Path, later: Migrations) -> None:
     Catalog.open(tmp_path / "data", later).close()
     before = (tmp_path / "data" / FILE_NAME).read_bytes()
