@@ -27,6 +27,9 @@ network, GPU or server. What you do set is read once, in this order, the later b
 An unknown key, a wrong type, or values that can't live together are refused in one sentence that names the key, the
 place it stands in and the nearest right key. `ragapp doctor` prints every value and where it came from.
 
+With `offline`, the default, no library in the process reaches for a hub (`HF_HUB_OFFLINE` and its like are set), to the
+process's end and in what it starts, since libraries read those variables once; so it is with telemetry and tracing.
+
 A profile is a tree of the keys below:
 
 ```yaml

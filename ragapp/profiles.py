@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,21 @@ def read_profile(path: Path) -> dict[str, Any]:
         raise SettingsError(f"The profile {path} can't be read: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
         raise SettingsError(f"The profile {path} should be a tree of keys, and is a {type(values).__name__}.")
+    if (wrong := next(_no_words(values), None)) is not None:
+        raise SettingsError(
+            f"The profile {path} has the key {wrong}, which names no setting: every key is a word, and YAML reads this "
+            "one as a number, a date or a truth value (as it does on, off, yes and no); take it out."
+        )
     return values
+
+
+def _no_words(tree: dict[Any, Any], within: str = "") -> Iterator[str]:
+    """The keys of a tree that are no text, dotted."""
+    for key, value in tree.items():
+        if not isinstance(key, str):
+            yield f"{within}{key}"
+        elif isinstance(value, dict):
+            yield from _no_words(value, f"{within}{key}.")
 
 
 def suggest(wrong: str, right: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from ragapp.errors import SettingsError
 from ragapp.profiles import profile_path, read_profile, suggest
-from ragapp.variables import ENV_PREFIX, Texts, given, read_part, variable
+from ragapp.variables import ENV_PREFIX, QDRANT, Texts, given, read_part, variable
 
 _ARGUMENT, _DEFAULT = "argument", "default"
 
@@ -272,6 +272,11 @@ class Settings(BaseSettings):
                 f"retrieve.passage_tokens ({self.retrieve.passage_tokens}) is more than chat.context_tokens less "
                 f"chat.max_answer_tokens leaves ({room}); lower the first"
             )
+        if self.embedder.batch_tokens < self.ingest.chunk_tokens:
+            raise ValueError(
+                f"embedder.batch_tokens ({self.embedder.batch_tokens}) has no room for one chunk of "
+                f"ingest.chunk_tokens ({self.ingest.chunk_tokens}); raise the first or lower the second"
+            )
         if self.serve.single_user and not self.serve.on_loopback:
             raise ValueError(
                 f"serve.single_user lets everybody in who reaches serve.host ({self.serve.host}); set the host to "
@@ -294,7 +299,13 @@ class Settings(BaseSettings):
     def origins(self, arguments: dict[str, Any] | None = None) -> list[tuple[str, Any, str]]:
         """(key, value, where it came from) for every setting, in the tree's order."""
         origin = _origins(arguments or {}, self.profile)
-        return [(key, value, origin(key)) for key, value in _flat(self.model_dump()).items()]
+        rows = {key: (value, origin(key)) for key, value in _flat(self.model_dump()).items()}
+        if not self.index.url and (url := os.environ.get(QDRANT["index.url"])):
+            rows["index.url"] = (url, QDRANT["index.url"])
+        said_key = self.index.api_key or self.index.api_key_file
+        if not said_key and (api_key := os.environ.get(QDRANT["index.api_key"])):
+            rows["index.api_key"] = (SecretStr(api_key), QDRANT["index.api_key"])
+        return [(key, *row) for key, row in rows.items()]
 
 
 class _ProfileSource(PydanticBaseSettingsSource):
@@ -324,11 +335,20 @@ def _as_given(value: Any) -> Any:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {variable(key) for key in all_keys()}
-    whole = {variable(part) for part in _PARTS}
+    known = sorted(variable(key) for key in (*all_keys(), *_PARTS))
     for name in os.environ:
-        if name.startswith(ENV_PREFIX) and name.upper() not in known | whole:
-            raise SettingsError(f"The variable {name} names no setting; {suggest(name, sorted(known))}")
+        # one in small letters would be obeyed too, and be named as nobody's
+        if name.upper().startswith(ENV_PREFIX) and name not in known:
+            raise SettingsError(f"The variable {name} names no setting; {suggest(name.upper(), known)}")
+
+
+def _all_parts(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
+    """Every part of the tree, dotted, in order."""
+    parts: list[str] = []
+    for name, field in (model or Settings).model_fields.items():
+        if _is_part(part := field.annotation):
+            parts += [prefix + name, *_all_parts(part, f"{prefix}{name}.")]
+    return parts
 
 
 def all_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
@@ -359,7 +379,7 @@ def _origins(arguments: dict[str, Any], profile: str | None) -> Callable[[str], 
     whole = {key: variable(part) for part in _PARTS if given(part) for key in _flat({part: read_part(part)})}
 
     def origin(key: str) -> str:
-        if key in said:
+        if key in said or any(known.startswith(f"{key}.") for known in said):  # a key, or a part of which some is said
             return _ARGUMENT
         if given(key):
             return variable(key)
@@ -391,5 +411,5 @@ def _sentence(error: ValidationError, arguments: dict[str, Any]) -> str:
     came_from = origin(key)
     place = _place(came_from if came_from != _DEFAULT else str(profile_path(profile)))
     if fault["type"] == "extra_forbidden":
-        return f"The key {key} {place} names no setting; {suggest(key, all_keys())}"
+        return f"The key {key} {place} names no setting; {suggest(key, [*all_keys(), *_all_parts()])}"
     return f"The value {fault['input']!r} of {key} {place} can't be used: {fault['msg']}."

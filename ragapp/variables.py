@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -12,6 +13,8 @@ from pydantic_settings import NoDecode
 from ragapp.errors import SettingsError
 
 ENV_PREFIX = "RAGAPP_"
+QDRANT = MappingProxyType({"index.url": "QDRANT_URL", "index.api_key": "QDRANT_API_KEY"})
+"""Key → the variable by Qdrant's own name that stands in where the setting is empty."""
 
 
 def variable(key: str) -> str:

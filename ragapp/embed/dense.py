@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ragapp.embed.tokencount import TokenCounter, whole
 from ragapp.errors import ModelError
 from ragapp.index.base import Vector
+from ragapp.models.memory import free_memory, weights_bytes
 from ragapp.models.processor import cpu_dtype
 from ragapp.settings import EmbedderSettings
 
@@ -29,6 +30,20 @@ _WORKING_GIB = 0.6
 """What the libraries and a batch take beside the weights on a CPU, measured with MiniLM."""
 _TELLING = {"config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json"}
 """Files that change vectors, beside the weights."""
+
+
+def check_device(settings: EmbedderSettings) -> None:
+    """Raises ModelError where the settings ask for a GPU that can't be used; imports torch only where they ask."""
+    if settings.device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        lacking = "finds no GPU" if torch.version.cuda else "is built without CUDA"
+        raise ModelError(
+            f"embedder.device is cuda, and the installed torch ({torch.__version__}) {lacking}; set embedder.device to "
+            "auto or cpu, or see what ragapp doctor says of the GPU."
+        )
 
 
 class DenseEmbedder(Embeddings):
@@ -166,6 +181,7 @@ class DenseEmbedder(Embeddings):
             return self._loaded
 
     def _load(self) -> Any:
+        check_device(self._settings)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         import torch
         from safetensors import SafetensorError
@@ -193,18 +209,13 @@ class DenseEmbedder(Embeddings):
 
     def _check_memory(self, dtype: str) -> None:
         """Refuse to load on a CPU what can't fit."""
-        import psutil
-
-        config = self._read("config.json") or {}
-        stored_short = (config.get("dtype") or config.get("torch_dtype")) in ("bfloat16", "float16")
-        widened = 2.0 if stored_short and dtype == "float32" else 1.0
-        weights = sum(path.stat().st_size for path in self.folder.rglob("*.safetensors"))
-        needed = weights * widened / 2**30 + _WORKING_GIB
-        free = psutil.virtual_memory().available / 2**30
-        if free < needed:
+        parts = {"", *(module["path"] for module in self._read("modules.json") or [])}
+        needed = sum(weights_bytes(self.folder / part, dtype) for part in parts) / 2**30 + _WORKING_GIB
+        free = free_memory()
+        if free.gib < needed:
             raise ModelError(
-                f"The embedder {self.name} needs {needed:.1f} GiB of memory, and {free:.1f} GiB are free; close other "
-                "programs or choose a smaller model."
+                f"The embedder {self.name} needs {needed:.1f} GiB of memory, and {free.gib:.1f} GiB are free; "
+                f"{free.remedy} or choose a smaller model."
             )
 
     def _read(self, name: str) -> Any:

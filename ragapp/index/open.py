@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ragapp.index.base import Index
 from ragapp.secret_file import read_secret
 from ragapp.settings import Settings
+from ragapp.variables import QDRANT
 
 
 def open_index(settings: Settings, fingerprint: str, dimensions: int) -> Index:
@@ -23,7 +24,7 @@ def open_index(settings: Settings, fingerprint: str, dimensions: int) -> Index:
 
 def server_url(settings: Settings, environment: Mapping[str, str] = os.environ) -> str | None:
     """The Qdrant server's address: the setting, else QDRANT_URL."""
-    return settings.index.url or environment.get("QDRANT_URL") or None
+    return settings.index.url or environment.get(QDRANT["index.url"]) or None
 
 
 def reach(settings: Settings) -> None:
@@ -48,4 +49,4 @@ def _api_key(settings: Settings, environment: Mapping[str, str] = os.environ) ->
         return settings.index.api_key.get_secret_value()
     if settings.index.api_key_file:
         return read_secret(settings.index.api_key_file, "index.api_key_file")
-    return environment.get("QDRANT_API_KEY") or None
+    return environment.get(QDRANT["index.api_key"]) or None

@@ -10,20 +10,34 @@ import re
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ragapp.errors import ModelError, StorageFull
 from ragapp.models import checksums, hub, seal
+from ragapp.models.memory import free_memory, weight_files
 from ragapp.models.registry import ModelCard, Role, card, cards
 
 PACKAGE = "package:"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
 _CONVERSION_GIB = 1.3
 """Memory that converting the packaged chat model takes at its peak, measured (0.9 GiB) with a margin."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is known of a model that settings name: which one it is, and under which licence."""
+
+    model: str
+    """Its hub id or `package:NAME`, also where settings name its folder."""
+    licence: str
+    restricted: bool
+    """Whether it loads only after the licence is named in accepted_licences."""
+    revision: str
+    """The hub's commit, or the package's version."""
 
 
 def _silent(_: str) -> None:
@@ -50,7 +64,7 @@ def resolve(
         return _from_package(model, known, role, models_dir, say)
     folder = Path(model).expanduser()
     if folder.is_dir():
-        return _from_folder(folder)
+        return _from_folder(folder, accepted_licences)
     _check_hub_id(model, role)
     return _from_hub(model, known, models_dir, offline, accepted_licences, revision, say)
 
@@ -91,16 +105,18 @@ def _agree_on_licence(
         )
 
 
-def _from_folder(folder: Path) -> Path:
+def _from_folder(folder: Path, accepted: Collection[str]) -> Path:
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise ModelError(
                 f"The folder {folder} holds no model: {needed} is missing; name a folder with a whole one."
             )
-    if not any(found for pattern in _WEIGHTS for found in folder.glob(pattern)):
+    if not weight_files(folder):
         raise ModelError(f"The folder {folder} holds no weights (*.safetensors); name a folder with a whole model.")
     if fault := seal.fault(folder) if seal.sealed(folder) else None:
         raise ModelError(f"The weights in {folder} are damaged ({fault}); delete that folder and fetch them anew.")
+    if "licence" in (said := seal.read(folder)):  # a hub's model, which keeps its licence under any name
+        _check_hub_licence(str(said.get("model") or folder), str(said["licence"]), accepted, f" in {folder}")
     return folder.absolute()
 
 
@@ -223,10 +239,37 @@ def foretold(
     return f"{missing:.2f} GiB of {offer.size_gib:.2f} to download at its first use"
 
 
-def _check_hub_licence(model: str, licence: str, accepted: Collection[str]) -> None:
+def _check_hub_licence(model: str, licence: str, accepted: Collection[str], place: str = "") -> None:
     known = card(model)
     url = known.licence_url if known else f"https://huggingface.co/{model}"
-    _agree_on_licence(model, licence or "unknown", licence not in hub.PERMISSIVE, accepted, url)
+    _agree_on_licence(f"{model}{place}", licence or "unknown", licence not in hub.PERMISSIVE, accepted, url)
+
+
+def here(model: str, *, models_dir: Path, revision: str | None = None) -> Path | None:
+    """The folder of a hub's model that is downloaded, or of one that is named by its folder; else None.
+
+    Only tells what there is: it asks no hub, and whether the model may be used is left to `resolve`.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder.absolute()
+    known = card(model)
+    commit = _commit(model, revision or (known.revision if known else None), models_dir)
+    target = hub.folder(models_dir, model, commit) if commit else None
+    return target if target and seal.whole(target) else None
+
+
+def terms(model: str, *, models_dir: Path, revision: str | None = None) -> Terms | None:
+    """What is known of a model's licence, by the registry or else by the seal of its folder here."""
+    if known := card(model):
+        return Terms(known.name, known.licence, known.restricted, revision or known.revision)
+    folder = here(model, models_dir=models_dir, revision=revision)
+    said = seal.read(folder) if folder else {}
+    if "licence" not in said:
+        return None
+    licence = str(said["licence"])
+    restricted = licence not in hub.PERMISSIVE
+    return Terms(str(said.get("model") or model), licence or "unknown", restricted, str(said.get("commit") or ""))
 
 
 @contextmanager
@@ -254,10 +297,8 @@ def _leave_room(folder: Path, needed_gib: float, model: str) -> None:
 
 
 def _leave_memory(needed_gib: float, purpose: str) -> None:
-    import psutil
-
-    free = psutil.virtual_memory().available / 2**30
-    if free < needed_gib:
+    free = free_memory()
+    if free.gib < needed_gib:
         raise ModelError(
-            f"{purpose} needs {needed_gib:.1f} GiB of memory, and {free:.1f} GiB are free; close other programs."
+            f"{purpose} needs {needed_gib:.1f} GiB of memory, and {free.gib:.1f} GiB are free; {free.remedy}."
         )

@@ -1,6 +1,7 @@
 """One tree: profile, then environment, then arguments; what is wrong is named with its place and the right key."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,13 +9,15 @@ from ragapp import Settings
 from ragapp.errors import SettingsError
 from ragapp.profiles import profile_names
 from ragapp.settings import ChatSettings, OidcSettings, ServeSettings, all_keys
-from ragapp.variables import variable
+from ragapp.variables import QDRANT, variable
 
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in all_keys():
         monkeypatch.delenv(variable(key), raising=False)
+    for name in QDRANT.values():
+        monkeypatch.delenv(name, raising=False)
 
 
 def profile(tmp_path: Path, text: str) -> str:
@@ -130,6 +133,38 @@ def test_an_unknown_key_is_refused_with_file_and_nearest_key(tmp_path: Path) -> 
         Settings(profile=mine)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1: 2", "key 1, which"),
+        ("on: true", "key True, which"),
+        ("serve: {oidc: {2025-01-01: x}}", r"key serve\.oidc\.2025-01-01, which"),
+    ],
+)
+def test_a_key_that_yaml_does_not_read_as_a_word_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=rf"mine\.yaml has the {said} names no setting"):
+        Settings(profile=profile(tmp_path, text))
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("chatt", "chat"), ("embeder", "embedder")])
+def test_an_unknown_part_is_refused_with_place_and_nearest_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, right: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"{wrong} in .*mine\.yaml names no setting; did you mean {right}\?"):
+        Settings(profile=profile(tmp_path, f"{wrong}: {{model: x}}"))
+    with pytest.raises(SettingsError, match=rf"{wrong} given as an argument .*did you mean {right}\?"):
+        Settings(**{wrong: {"model": "x"}})
+    name = variable(wrong)
+    monkeypatch.setenv(name, "{}")
+    with pytest.raises(SettingsError, match=rf"{name} names no setting; did you mean {variable(right)}\?"):
+        Settings()
+
+
+def test_the_nearest_part_may_stand_in_another(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"did you mean serve\.oidc\?"):
+        Settings(profile=profile(tmp_path, "serve: {oid: {issuer: x}}"))
+
+
 def test_a_wrong_type_is_refused_with_key_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"'many' of retrieve\.limit given as an argument"):
         Settings(retrieve={"limit": "many"})
@@ -142,6 +177,42 @@ def test_an_unknown_variable_is_refused_with_the_nearest(monkeypatch: pytest.Mon
     monkeypatch.setenv("RAGAPP_RETREIVE__LIMIT", "3")
     with pytest.raises(SettingsError, match="did you mean RAGAPP_RETRIEVE__LIMIT"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ragapp_data", "RAGAPP_DATA"),
+        ("RAGAPP_chat__model", "RAGAPP_CHAT__MODEL"),
+        ("ragapp_offlin", "RAGAPP_OFFLINE"),
+    ],
+)
+def test_a_variable_in_small_letters_is_none_of_ours(monkeypatch: pytest.MonkeyPatch, wrong: str, right: str) -> None:
+    monkeypatch.setenv(wrong, "/tmp/x")
+    with pytest.raises(SettingsError, match=f"{wrong} names no setting; did you mean {right}"):
+        Settings()
+
+
+def test_qdrant_s_own_variables_are_named_where_they_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_URL", "http://localhost:6333")
+    monkeypatch.setenv("QDRANT_API_KEY", "hunter2")
+
+    def found(**index: Any) -> dict[str, tuple[str, str]]:
+        rows = Settings(index=index).origins({"index": index})
+        return {key: (str(value), origin) for key, value, origin in rows if key.startswith("index.")}
+
+    rows = found()
+    assert rows["index.url"] == ("http://localhost:6333", "QDRANT_URL")
+    assert rows["index.api_key"] == ("**********", "QDRANT_API_KEY")
+    assert found(url="http://elsewhere")["index.url"] == ("http://elsewhere", "argument")
+    assert found(api_key="mine")["index.api_key"] == ("**********", "argument")
+    assert found(api_key_file=tmp_path / "key")["index.api_key"] == ("None", "default")
+
+
+def test_a_batch_has_room_for_a_chunk() -> None:
+    with pytest.raises(SettingsError, match=r"batch_tokens \(32\).*ingest\.chunk_tokens \(224\)"):
+        Settings(embedder={"batch_tokens": 32})
+    assert Settings(embedder={"batch_tokens": 224}).embedder.batch_tokens == 224
 
 
 def test_values_that_can_not_live_together_are_refused_with_both() -> None:

@@ -76,6 +76,29 @@ def test_too_little_memory_is_said_with_both_figures(monkeypatch: pytest.MonkeyP
         DenseEmbedder(packaged(), EmbedderSettings(), "minilm").encode(["text"])
 
 
+def test_weights_in_any_form_and_place_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = psutil.virtual_memory()._replace(available=1 << 30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: short)
+    shutil.copytree(packaged(), tmp_path / "m", ignore=shutil.ignore_patterns("*.safetensors"))
+    (tmp_path / "m" / "1_Pooling" / "model.safetensors").write_bytes(bytes(1000))
+    with (tmp_path / "m" / "pytorch_model.bin").open("wb") as weights:
+        weights.truncate(3 << 30)
+    with pytest.raises(ModelError, match=r"needs 3\.6 GiB of memory, and 1\.0 GiB are free; close other programs"):
+        DenseEmbedder(tmp_path / "m", EmbedderSettings(), "pickled").encode(["text"])
+
+
+@pytest.mark.parametrize(("cuda", "said"), [(None, "is built without CUDA"), ("13.0", "finds no GPU")])
+def test_a_gpu_that_is_asked_for_and_can_not_be_used_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, said: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    with pytest.raises(ModelError, match=rf"^embedder\.device is cuda, and .* {said}; set embedder\.device to auto"):
+        DenseEmbedder(packaged(), EmbedderSettings(device="cuda"), "minilm").encode(["text"])
+
+
 def test_meaning_brings_texts_together(embedder: DenseEmbedder) -> None:
     near, far = embedder.encode(["The guarantee lasts three years.", "The canteen serves soup."])
     question = embedder.encode_query("How long is the warranty?")

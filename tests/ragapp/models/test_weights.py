@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ragapp.errors import ModelError, StorageFull
-from ragapp.models import checksums, seal, weights
+from ragapp.models import checksums, hub, seal, weights
 from ragapp.models.registry import ModelCard
 
 Resolve = Callable[..., Path]
@@ -34,6 +34,17 @@ def resolve(tmp_path: Path) -> Resolve:
         return weights.resolve(model, **(wanted | changed))
 
     return call
+
+
+GEMMA = "093f9f388b31de276ce2de164bdc2081324b9767"
+
+
+def hub_s(folder: Path, licence: str) -> None:
+    """Make a sealed folder as a download leaves it."""
+    folder.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (folder / name).write_text("{}")
+    seal.close(folder, licence=licence, commit=GEMMA, model="google/gemma-3-4b-it")
 
 
 @pytest.fixture
@@ -191,6 +202,42 @@ class TestLicences:
     def test_an_accepted_one_goes_on_to_the_next_question(self, resolve: Resolve) -> None:
         with pytest.raises(ModelError, match="offline is true"):
             resolve("google/gemma-3-4b-it", accepted_licences=("gemma",))
+
+    def test_a_hub_s_licence_holds_for_its_folder_under_any_name(self, resolve: Resolve, tmp_path: Path) -> None:
+        folder = tmp_path / "renamed"
+        hub_s(folder, licence="gemma")
+        with pytest.raises(ModelError, match=r"google/gemma-3-4b-it in .*renamed is under .* add gemma to accepted"):
+            resolve(str(folder))
+        assert resolve(str(folder), accepted_licences=("gemma",)) == folder
+
+    @pytest.mark.parametrize(("licence", "named"), [("", "unknown"), ("other", "other")])
+    def test_a_folder_whose_licence_nobody_knows_must_be_accepted_too(
+        self, resolve: Resolve, tmp_path: Path, licence: str, named: str
+    ) -> None:
+        hub_s(tmp_path / "m", licence=licence)
+        with pytest.raises(ModelError, match=f"add {named} to accepted_licences"):
+            resolve(str(tmp_path / "m"))
+
+    def test_a_free_one_is_no_question(self, resolve: Resolve, tmp_path: Path) -> None:
+        hub_s(tmp_path / "m", licence="mit")
+        assert resolve(str(tmp_path / "m")) == tmp_path / "m"
+
+    def test_what_is_known_of_a_model_comes_from_the_registry_or_its_seal(
+        self, tmp_path: Path, chat_folder: Path
+    ) -> None:
+        models = tmp_path / "models"
+        folder = hub.folder(models, "google/gemma-3-4b-it", GEMMA)
+        hub_s(folder, licence="gemma")
+
+        def terms(model: str, revision: str | None = None) -> weights.Terms | None:
+            return weights.terms(model, models_dir=models, revision=revision)
+
+        said = weights.Terms("google/gemma-3-4b-it", "gemma", restricted=True, revision=GEMMA)
+        assert terms(str(folder)) == terms("google/gemma-3-4b-it", GEMMA) == said
+        hub_s(hub.folder(models, "firm/model", GEMMA), licence="mit")
+        unlisted = terms("firm/model", GEMMA)
+        assert unlisted and (unlisted.licence, unlisted.restricted, unlisted.revision) == ("mit", False, GEMMA)
+        assert terms("firm/model") is terms(str(chat_folder)) is terms("/no/such") is None
 
 
 class TestRoom:
