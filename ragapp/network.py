@@ -1,4 +1,4 @@
-"""Refusing every connection that would leave this machine, and writing down who tried."""
+"""Refusing every connection of Python code that would leave this machine, and writing down who tried."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _EVENTS = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddri
 def refuse_outgoing(report: Path) -> None:
     """From now on, in this process, the engine's and the readers': loopback and Unix sockets only. Can't be undone.
 
-    An audit hook (PEP 578) sees what goes through Python's sockets.
+    An audit hook (PEP 578) sees what goes through Python's sockets, and neither what native libraries do by themselves
+    nor other programs; an empty network namespace holds those (ragapp.doctor.alone).
     """
     os.environ[REPORT_VARIABLE] = str(report)
 

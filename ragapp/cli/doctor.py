@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, out, out_json, settings
 from ragapp.settings import Settings
 
+if TYPE_CHECKING:
+    from ragapp.doctor.offline import OfflineProof
+
 
 def doctor(
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Run the main job with every outgoing connection refused.")
-    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Run the main job shut off from the network.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare catalog, index and kept files; exit 1 where anything differs.")
     ] = False,
@@ -27,6 +28,9 @@ def doctor(
     quiet: Quiet = False,
 ) -> None:
     """Check packages, weights, index, disk, memory and GPU, say how to mend each, and where each setting came from.
+
+    With --offline the job runs in an empty network namespace where the machine allows one, so that
+    no program of any kind reaches out; elsewhere only Python code is watched, and it says so.
 
     With --verify every original is read and every chunk looked at, which takes as long as reading the data folder.
 
@@ -79,9 +83,16 @@ def _offline(chosen: Settings, json: bool, quiet: bool) -> int:
         for line in proof.refused:
             out(f"refused: {line}")
         out(f"answer: {proof.answer}")
-        out(
-            "Nothing tried to leave this machine."
-            if not proof.refused
-            else f"{len(proof.refused)} connections were tried and refused; please report this."
-        )
+        out(_verdict(proof))
     return 0 if proof.answered and not proof.refused else 2
+
+
+def _verdict(proof: OfflineProof) -> str:
+    """What was found, and of whom: no more is said than was watched."""
+    if proof.refused:
+        found = "What is listed above was tried and refused; please report this."
+    else:
+        found = f"Nothing tried to leave this machine, by {proof.watched}."
+    if proof.watched == "any program":
+        return found
+    return f"{found} Native libraries and other programs could not be watched here: no network namespace is allowed."

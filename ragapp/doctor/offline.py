@@ -6,8 +6,10 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ragapp.app import RagApp, Say
+from ragapp.doctor.alone import enter_empty_network, tries_to_leave
 from ragapp.errors import Unreadable
 from ragapp.network import attempts, refuse_outgoing
 from ragapp.settings import IndexSettings, Settings
@@ -38,10 +40,15 @@ class OfflineProof:
     answer: str
     refused: tuple[str, ...]
     """Connections that something tried to make; empty is the proof."""
+    watched: Literal["any program", "Python code"]
+    """Whose connections were seen: everybody's in an empty network namespace, else what Python's own sockets were asked
+    for, which native libraries and other programs go past."""
 
 
 def prove_offline(settings: Settings, say: Say) -> OfflineProof:
-    """Run the main job in a folder of its own with the settings' models. Sockets stay refused in this process."""
+    """Run the main job in a folder of its own with the settings' models. Sockets stay refused in this process, which
+    moves, where the machine allows it, into a network namespace with nothing in it but loopback."""
+    alone = enter_empty_network()  # first of all: a thread that a library starts would stay outside
     with tempfile.TemporaryDirectory(prefix="ragapp-offline-") as folder:
         report = Path(folder) / "refused"
         documents = Path(folder) / "documents"
@@ -55,7 +62,12 @@ def prove_offline(settings: Settings, say: Say) -> OfflineProof:
             if failed:
                 raise Unreadable(f"The proof's own {failed[0].source} could not be read: {failed[0].reason}.")
             answer = app.ask(_QUESTION)
-        return OfflineProof(answer.status == "answered", answer.text, tuple(attempts(report)))
+        refused = attempts(report)
+        if alone and (unseen := tries_to_leave()):
+            refused.append(f"what native libraries or other programs tried, {unseen} times")
+        return OfflineProof(
+            answer.status == "answered", answer.text, tuple(refused), "any program" if alone else "Python code"
+        )
 
 
 def in_a_folder_of_its_own(settings: Settings, data: Path) -> Settings:
