@@ -33,6 +33,11 @@ _BATCH = 128
 _TIMEOUT_S = 60
 _ANSWERS_S = 5
 """How long a server that is only asked whether it is there may take."""
+_PAYLOAD_INDEXES = {
+    **dict.fromkeys(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD),
+    **dict.fromkeys(INTEGER_FIELDS, models.PayloadSchemaType.INTEGER),
+    **dict.fromkeys(DATETIME_FIELDS, models.PayloadSchemaType.DATETIME),
+}
 
 T = TypeVar("T")
 
@@ -164,26 +169,22 @@ class ServerIndex:
             self._client.close()
 
     def _make(self) -> None:
-        if self._client.collection_exists(self._name):
-            return
-        try:
-            self._client.create_collection(
-                self._name,
-                vectors_config={DENSE: models.VectorParams(size=self.dimensions, distance=models.Distance.COSINE)},
-                sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-            )
-        except UnexpectedResponse as error:
-            # 409: another process made it in between
-            if error.status_code != 409:
-                raise
-        # before the first point, so that the search graph is built with links for each field's values
-        kinds = models.PayloadSchemaType
-        for fields, kind in (
-            (KEYWORD_FIELDS, kinds.KEYWORD),
-            (INTEGER_FIELDS, kinds.INTEGER),
-            (DATETIME_FIELDS, kinds.DATETIME),
-        ):
-            for field in fields:
+        if not self._client.collection_exists(self._name):
+            try:
+                self._client.create_collection(
+                    self._name,
+                    vectors_config={DENSE: models.VectorParams(size=self.dimensions, distance=models.Distance.COSINE)},
+                    sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                )
+            except UnexpectedResponse as error:
+                # 409: another process made it in between
+                if error.status_code != 409:
+                    raise
+        # before the first point, so that the search graph is built with links for each field's values; and looked for
+        # at every start, since one that broke off may have made the collection and not all of them
+        there = self._client.get_collection(self._name).payload_schema or {}
+        for field, kind in _PAYLOAD_INDEXES.items():
+            if field not in there:
                 self._client.create_payload_index(self._name, field, kind, wait=True)
 
     def _scroll(self, within: models.Filter, limit: int, **wanted: Any) -> list[Any]:

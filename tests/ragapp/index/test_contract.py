@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
+from qdrant_client import QdrantClient, models
 
 from ragapp.access import Scope
 from ragapp.embed.sparse import Bm25
 from ragapp.errors import IndexUnavailable
 from ragapp.index.base import Index, Point
 from ragapp.index.edge import EdgeIndex
-from ragapp.index.schema import payload, text_hash
+from ragapp.index.schema import DATETIME_FIELDS, INTEGER_FIELDS, KEYWORD_FIELDS, payload, text_hash
 from ragapp.index.server import ServerIndex
 from ragapp.types import Chunk
+
+from .conftest import QDRANT_URL, server_index
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect", "ignore:Local mode performs exact")
 DIMENSIONS = 8
@@ -33,16 +34,8 @@ def edge(folder: Path) -> Iterator[Index]:
 
 
 def server(_: Path) -> Iterator[Index]:
-    from qdrant_client import QdrantClient
-
-    url = os.environ.get("QDRANT_URL")
-    client = QdrantClient(url=url) if url else QdrantClient(":memory:")
-    name = f"ragapp-test-{uuid4().hex[:8]}"
-    index = ServerIndex(client, name, DIMENSIONS)
-    yield index
-    index.close()
-    if url:
-        QdrantClient(url=url).delete_collection(name)
+    with server_index(DIMENSIONS) as index:
+        yield index
 
 
 @pytest.fixture(params=[edge, server], ids=["edge", "server"])
@@ -292,3 +285,49 @@ def test_a_closed_index_says_so(index: Index) -> None:
         index.count()
     with pytest.raises(IndexUnavailable, match="was closed"):
         index.flush()
+
+
+FILTERED = {*KEYWORD_FIELDS, *INTEGER_FIELDS, *DATETIME_FIELDS}
+
+
+class Breaking(QdrantClient):
+    """Qdrant in memory, which makes no payload indexes, with the memory for them that a server has."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+        self.made: list[str] = []
+        self.breaks_after: int | None = None
+
+    def create_payload_index(self, collection_name: str, field_name: str, *rest: object, **more: object) -> object:
+        if len(self.made) == self.breaks_after:
+            raise KeyboardInterrupt
+        self.made.append(field_name)
+        return super().create_payload_index(collection_name, field_name, *rest, **more)  # type: ignore[arg-type]
+
+    def get_collection(self, collection_name: str, **more: object) -> models.CollectionInfo:
+        kept = models.PayloadIndexInfo(data_type=models.PayloadSchemaType.KEYWORD, points=0)
+        found = super().get_collection(collection_name, **more)
+        return found.model_copy(update={"payload_schema": dict.fromkeys(self.made, kept)})
+
+
+@pytest.mark.parametrize("made_before", [0, 3])
+def test_a_start_that_broke_off_between_its_payload_indexes_is_made_good(made_before: int) -> None:
+    client = Breaking()
+    client.breaks_after = made_before
+    with pytest.raises(KeyboardInterrupt):
+        ServerIndex(client, "ragapp-test", DIMENSIONS)
+    client.breaks_after = None
+    ServerIndex(client, "ragapp-test", DIMENSIONS)
+    assert sorted(client.made) == sorted(FILTERED)
+    ServerIndex(client, "ragapp-test", DIMENSIONS)
+    assert len(client.made) == len(FILTERED), "a start that finds them all makes none"
+
+
+@pytest.mark.qdrant
+def test_a_server_names_its_payload_indexes_and_gets_a_lost_one_back() -> None:
+    with server_index(DIMENSIONS) as index:
+        client = QdrantClient(url=QDRANT_URL)
+        client.delete_payload_index(index._name, "groups", wait=True)
+        ServerIndex(client, index._name, DIMENSIONS)
+        assert set(client.get_collection(index._name).payload_schema) == FILTERED
+        client.close()
