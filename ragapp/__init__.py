@@ -7,13 +7,14 @@ The whole public face, in the order a developer meets it. Names load on first us
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragapp.access import narrow
     from ragapp.app import RagApp
     from ragapp.errors import RagappError
     from ragapp.settings import Settings
     from ragapp.types import Answer, Citation, Passage, Principal, Turn
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Citation", "Passage", "Principal", "RagApp", "RagappError", "Settings", "Turn"]
+__all__ = ["Answer", "Citation", "Passage", "Principal", "RagApp", "RagappError", "Settings", "Turn", "narrow"]
 
 _HOMES = {
     "RagApp": "ragapp.app",
@@ -24,6 +25,7 @@ _HOMES = {
     "Passage": "ragapp.types",
     "Principal": "ragapp.types",
     "Turn": "ragapp.types",
+    "narrow": "ragapp.access",
 }
 
 

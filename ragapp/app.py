@@ -22,7 +22,7 @@ from ragapp.models.weights import resolve
 from ragapp.privacy import keep_in_the_house
 from ragapp.secret_file import own_secret
 from ragapp.settings import Settings
-from ragapp.types import Answer, Passage, Principal
+from ragapp.types import EVERYONE, Answer, Passage, Principal
 
 if TYPE_CHECKING:
     from ingest.access import Access
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ragapp.engine.chat import ChatVllm
     from ragapp.engine.vllm import VllmEngine
     from ragapp.index.base import Index
+    from ragapp.index.vectorstore import RagVectorStore
     from ragapp.retrieve.hybrid import HybridRetriever, Retrieval
 
 Say = Callable[[str], None]
@@ -83,7 +84,7 @@ class RagApp:
         self._handed_engine = engine
         self._models_dir = models_dir or self.settings.data / "models"
         keep_in_the_house(self.settings)
-        open_log(self.settings)
+        self._log = open_log(self.settings)
         self._say = say
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
@@ -97,14 +98,17 @@ class RagApp:
         self.close()
 
     def close(self) -> None:
-        """Stop the engine, let go of the index. Closing twice is harmless."""
-        with self._lock:
-            # first out of reach, since what is built is handed out without the lock
-            parts, self._parts = self._parts, {}
-            for name in ("loop", "engine", "index", "catalog"):
-                part = parts.get(name)
-                if part is not None and part is not self._handed_engine:
-                    part.close()
+        """Stop the engine, let go of the index, put logging back as it was. Closing twice is harmless."""
+        try:
+            with self._lock:
+                # first out of reach, since what is built is handed out without the lock
+                parts, self._parts = self._parts, {}
+                for name in ("loop", "engine", "index", "catalog"):
+                    part = parts.get(name)
+                    if part is not None and part is not self._handed_engine:
+                        part.close()
+        finally:
+            self._log.close()  # last, since what closes may have something to say
 
     def ingest(
         self,
@@ -200,6 +204,19 @@ class RagApp:
         from ragapp.retrieve.hybrid import HybridRetriever
 
         return HybridRetriever(search=self.retrieval.search, principal=principal, narrowed=narrowed, k=limit)
+
+    def vectorstore(
+        self, principal: Principal = LOCAL, *, collection: str = "default", groups: Iterable[str] | None = None
+    ) -> RagVectorStore:
+        """All that is in as a LangChain vector store, as far as `principal` sees it.
+
+        Texts that are added through it become documents of `collection` that `groups` may see; without groups,
+        everyone. Whoever adds for groups that `principal` is not in can't change or delete it with this store.
+        """
+        from ragapp.index.vectorstore import Placement, RagVectorStore, StoreParts
+
+        parts = StoreParts(self.index, self.catalog, self.files, self.embedder, self._bm25)
+        return RagVectorStore(parts, principal, Placement(collection, frozenset(groups or {EVERYONE})))
 
     def status(self) -> Status:
         """Counts and names; opens neither models nor index."""
@@ -338,6 +355,7 @@ class RagApp:
             embedder_peak_bytes=peak,
             log_file=log,
             traces=self.settings.serve.traces or "",
+            cache=self._models_dir / "vllm",
         )
 
     def _build_intake(self) -> Intake:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import func, select
 
+from ragapp.catalog import added_texts
 from ragapp.catalog.mapping import to_rows, visible_to
 from ragapp.catalog.removals import is_earlier
 from ragapp.catalog.rows import DocumentRow, DocumentState, Totals
@@ -106,10 +107,18 @@ class Documents:
             return session.scalar(wanted) or 0
 
     def stale(self, current: Collection[str]) -> tuple[DocumentRow, ...]:
-        """Live documents that something else than the current versions of parser and chunker made."""
+        """Live documents that something else than the current versions of parser and chunker made.
+
+        Texts that a program added are what they are: nothing parsed them, and read as files they would lose their
+        metadata.
+        """
         wanted = (
             select(DocumentTable)
-            .where(DocumentTable.state == "live", DocumentTable.parser_version.not_in(current))
+            .where(
+                DocumentTable.state == "live",
+                DocumentTable.parser != added_texts.PARSER,
+                DocumentTable.parser_version.not_in(current),
+            )
             .order_by(DocumentTable.collection, DocumentTable.source)
         )
         with self._session() as session:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from ingest.parse import PARSER_VERSION, parse
 from ingest.report import IngestReport
+from ragapp.access import Scope
+from ragapp.catalog import added_texts
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
 from ragapp.catalog.rows import DocumentRow
@@ -41,13 +45,15 @@ def repair(
 ) -> Repair:
     """Mend what differs; run `verify` again to see that nothing does.
 
-    Originals come back from the files they were read from, text from originals, chunks through ingestion itself; what
-    nobody needs is deleted. Raises CatalogError while a job runs, whose unfinished work looks like leftovers.
+    Originals come back from the files they were read from, text from originals, chunks through ingestion itself. Of
+    a text that a program added, original and text come back from each other, or from its chunk, and the chunk doesn't.
+    What nobody needs is deleted. Raises CatalogError while a job runs, whose unfinished work looks like leftovers.
     """
     if running := [job.id for job in catalog.jobs.list(100) if job.state == "running"]:
         raise CatalogError(f"Job {running[0]} is running; wait for its end, or `ragapp jobs cancel {running[0]}`.")
     mended: list[str] = []
     unmended: list[Unmended] = []
+    _added_texts(findings, catalog, index, files, mended)
     lost = _originals(findings, catalog, files, mended, unmended)
     _mend_index(findings, catalog, index, mended)
     again = _texts(findings, catalog, files, lost, mended, unmended, max_text_bytes)
@@ -66,12 +72,38 @@ def repair(
     return Repair(tuple(mended), tuple(unmended))
 
 
+def _added_texts(findings: Findings, catalog: Catalog, index: Index, files: DocumentFiles, mended: list[str]) -> None:
+    """Keep texts anew that a program added, from whatever still has them; what has none is left to `_originals`."""
+    wrong = findings.of("lost originals", "damaged originals", "lost text", "damaged text")
+    for row in filter(added_texts.is_added, _rows(wrong, catalog)):
+        text = next((text for text in _texts_left(row, index, files) if _is_of(row, text)), None)
+        if text is not None:
+            added_texts.keep_original(files, text)
+            added_texts.keep_text(files, row.sha256, parsed_by(row), text, row.title)
+            mended.append(f"{row.source}: the text that a program added was kept anew")
+
+
+def _texts_left(row: DocumentRow, index: Index, files: DocumentFiles) -> Iterator[str]:
+    """What original, extracted text and chunk say of an added text, whether it is right or not."""
+    with suppress(OSError, UnicodeDecodeError):
+        yield added_texts.text_of(files.original(row.sha256).read_bytes())
+    if extracted := files.extracted(row.sha256, parsed_by(row)):
+        yield extracted.text
+    for hit in index.chunks(row.id, row.revision, [0], Scope(row.groups)):
+        yield hit.payload["text"]
+
+
+def _is_of(row: DocumentRow, text: str) -> bool:
+    return sha256(added_texts.original_bytes(text)).hexdigest() == row.sha256
+
+
 def _originals(
     findings: Findings, catalog: Catalog, files: DocumentFiles, mended: list[str], unmended: list[Unmended]
 ) -> set[str]:
     """Bring originals back from where they came from; returns the hashes of those that are lost."""
     lost: set[str] = set()
     rows = _rows(findings.of("lost originals", "damaged originals"), catalog)
+    rows = [row for row in rows if not (added_texts.is_added(row) and _has_bytes(files.original(row.sha256), row))]
     back: set[str] = set()
     for row in rows:
         if row.sha256 not in back and _has_bytes(Path(row.source), row):
@@ -98,6 +130,8 @@ def _what_to_do(row: DocumentRow) -> str:
         way = f"ragapp sync run {row.origin}"
     elif row.container:
         way = "ingest the file again that it lies in"
+    elif added_texts.is_added(row):
+        way = "let the program that added it as text add it again"
     else:
         way = f"put the file back and type: ragapp ingest '{row.source}'"
     return (
@@ -131,7 +165,7 @@ def _texts(
     """Read originals again whose text is gone; returns the documents that another parser made, to be renewed."""
     again: dict[str, str] = {}
     for row in _rows(findings.of("lost text", "damaged text"), catalog):
-        if row.sha256 in lost:
+        if row.sha256 in lost or added_texts.is_added(row):
             continue
         if parsed_by(row) != PARSER_VERSION:
             again[row.id] = row.source
@@ -152,6 +186,16 @@ def _can_be_made(key: str, name: str, catalog: Catalog, lost: set[str], unmended
         return False
     if row.sha256 in lost:
         unmended.append(Unmended(name, "its chunks can't be made anew without its original"))
+        return False
+    if added_texts.is_added(row):
+        # ingestion would read it as a file, and lose the metadata and that it was added
+        unmended.append(
+            Unmended(
+                name,
+                "its chunk is lost or wrong, and so is the metadata that a program added it with; let the program add "
+                f"it again, or ragapp remove {row.id}",
+            )
+        )
         return False
     return True
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,15 +18,16 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from ragapp.access import Scope, may_see, scope, within
+from ragapp.catalog import added_texts
 from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles
 from ragapp.catalog.rows import DocumentRow
 from ragapp.errors import RagappError
 from ragapp.index.base import Hit, Index, Point, SparseVector, Vector
+from ragapp.index.follow import follow
 from ragapp.index.schema import payload
 from ragapp.types import EVERYONE, Chunk, Principal, document_id
 
-_PARSER = "langchain"
-"""What the catalog names as the parser of texts that were handed over as they are."""
 _MOST = 10_000
 """Hits after which a search gives up looking behind chunks of dead revisions."""
 
@@ -42,6 +44,7 @@ class StoreParts:
 
     index: Index
     catalog: Catalog
+    files: DocumentFiles
     embeddings: Embeddings
     bm25: SparseEncoder
 
@@ -58,9 +61,11 @@ class RagVectorStore(VectorStore):
     """Searches everything that was ingested, as far as `principal` sees it, and takes in texts.
 
     An added text becomes a document of its own with one chunk, written through the same index and catalog as an
-    ingested file: its LangChain id is the document's source, its metadata travels in the payload. It appears when the
-    catalog commits it and vanishes when the catalog removes it. Texts are not split: what exceeds the embedder's limit
-    is found by its words, and by its beginning's meaning.
+    ingested file: its LangChain id is the document's source, its metadata travels in the payload. The text is kept as
+    the document's original and as its extracted text, so that a citation of it can be shown as long as the document is
+    there, also after its id was given another text. It appears when the catalog commits it and vanishes when the
+    catalog removes it. Texts are not split: what exceeds the embedder's limit is found by its words, and by its
+    beginning's meaning.
     """
 
     def __init__(self, parts: StoreParts, principal: Principal, placement: Placement | None = None) -> None:
@@ -94,22 +99,26 @@ class RagVectorStore(VectorStore):
         rows = [self._row(name, written[position]) for name, position in latest.items()]
         kept_texts = [written[position] for position in latest.values()]
         points = self._points(rows, kept_texts, [_json(extras[position]) for position in latest.values()])
-        self._parts.index.upsert(points)
-        self._parts.index.flush()
-        for row in rows:
-            self._parts.catalog.commit_document(row)
-            self._parts.index.delete_document(row.id, keep_revision=row.revision)
+        with self._kept(rows, kept_texts):
+            self._parts.index.upsert(points)
+            self._parts.index.flush()
+            for row in rows:
+                self._parts.catalog.commit_document(row)
+                self._parts.index.delete_document(row.id, keep_revision=row.revision)
         return names
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
-        """Remove added texts by id; ids that are unknown, or not visible to the principal, are left alone."""
+        """Remove added texts by id for good: chunks, originals and text, those of earlier texts of these ids too.
+
+        Ids that are unknown, or not visible to the principal, are left alone.
+        """
         if ids is None:
             raise RagappError("Without ids everything would be deleted; name the ids to delete.")
-        for name in ids:
-            known = self._visible(document_id(self._placement.collection, name))
-            if known and known.parser == _PARSER:
-                self._parts.catalog.remove(known.id)
-                self._parts.index.delete_document(known.id)
+        found = [self._visible(document_id(self._placement.collection, name)) for name in ids]
+        if added := [known.id for known in found if known and added_texts.is_added(known)]:
+            self._parts.catalog.removals.take_away(added)
+            follow(self._parts.catalog, self._parts.index, self._parts.files)
+            self._parts.catalog.scrub()
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
@@ -170,8 +179,9 @@ class RagVectorStore(VectorStore):
         ids: list[str] | None = None,
         **kwargs: Any,
     ) -> RagVectorStore:
-        """A store with these texts. Takes `index`, `catalog`, `bm25` and `principal` as keywords, and `placement`."""
-        parts = StoreParts(kwargs["index"], kwargs["catalog"], embedding, kwargs["bm25"])
+        """A store with these texts. Takes as keywords `index`, `catalog`, `files`, `bm25`, `principal` and, where they
+        belong elsewhere than by default, `placement`."""
+        parts = StoreParts(kwargs["index"], kwargs["catalog"], kwargs["files"], embedding, kwargs["bm25"])
         store = cls(parts, kwargs["principal"], kwargs.get("placement"))
         store.add_texts(texts, metadatas, ids=ids)
         return store
@@ -202,23 +212,40 @@ class RagVectorStore(VectorStore):
     def _row(self, name: str, text: str) -> DocumentRow:
         key = document_id(self._placement.collection, name)
         known = self._parts.catalog.document(key)
-        if known and known.state == "live" and (self._visible(key) is None or known.parser != _PARSER):
+        if known and known.state == "live" and (self._visible(key) is None or not added_texts.is_added(known)):
             raise RagappError(f"The id {name} belongs to another document; choose another id or collection.")
-        encoded = text.encode("utf-8", "surrogatepass")
+        original = added_texts.original_bytes(text)
         return DocumentRow(
             id=key,
             collection=self._placement.collection,
             source=name,
             revision=self._parts.catalog.next_revision(key),
-            sha256=sha256(encoded).hexdigest(),
-            size=len(encoded),
+            sha256=sha256(original).hexdigest(),
+            size=len(original),
             title=name,
             file_type="",
             chunks=1,
             groups=self._placement.groups,
-            parser=_PARSER,
+            parser=added_texts.PARSER,
+            parser_version=added_texts.VERSION,
             modified=datetime.now(UTC),
         )
+
+    @contextmanager
+    def _kept(self, rows: list[DocumentRow], texts: list[str]) -> Iterator[None]:
+        """The rows' bytes and texts are there while the block commits them; what it did not commit goes at its end."""
+        files = self._parts.files
+        held: list[str] = []
+        try:
+            for row, text in zip(rows, texts, strict=True):
+                held.append(added_texts.keep_original(files, text, hold=True))
+                added_texts.keep_text(files, row.sha256, row.parser_version, text, row.title)
+            yield
+        finally:
+            for sha256 in held:
+                files.let_go(sha256)
+            for sha256 in dict.fromkeys(held):
+                files.forget(sha256, self._parts.catalog.uses)
 
     def _points(self, rows: list[DocumentRow], texts: list[str], metadatas: list[dict[str, Any]]) -> list[Point]:
         if not rows:

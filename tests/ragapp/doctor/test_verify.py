@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 
 from ingest.removal import plan_removal, remove
 from ragapp import RagApp
+from ragapp.access import Scope
 from ragapp.catalog.rows import DocumentRow
 from ragapp.doctor.repair import Repair, repair
 from ragapp.doctor.verify import Findings, Kind, parsed_by, verify
 from ragapp.errors import CatalogError
 from ragapp.index.base import Point, SparseVector
+from ragapp.index.vectorstore import RagVectorStore
 from ragapp.types import Chunk
 
 
@@ -180,3 +183,85 @@ def test_the_bytes_of_an_older_version_stay_while_the_document_does_and_go_with_
     remove(plan_removal(app.catalog, [str(folder / "office.md")]), app.catalog, app.index, app.files)
     assert compared(app).whole
     assert not old.exists()
+
+
+class TestAddedTexts:
+    """What a program added through the vector store."""
+
+    @pytest.fixture
+    def store(self, app: RagApp) -> RagVectorStore:
+        return app.vectorstore()
+
+    def test_nothing_differs_after_adding_changing_and_deleting(self, app: RagApp, store: RagVectorStore) -> None:
+        store.add_texts(["The spare key is with Ida.", "The gate closes at ten."], ids=["key", "gate"])
+        assert compared(app).whole
+        store.add_texts(["The spare key is with Jan."], ids=["key"])
+        assert compared(app).whole
+        before = {each.path for each in app.files.kept()}
+        store.delete(["key", "gate"])
+        found = compared(app)
+        assert found.whole
+        assert (found.documents, len(before) - found.files) == (2, 6)
+
+    def test_a_citation_of_one_can_be_shown(self, app: RagApp, store: RagVectorStore) -> None:
+        store.add_texts(["The spare key is with Ida."], ids=["key"])
+        cited = next(each for each in app.search("Who has the spare key?") if each.source == "key")
+        store.add_texts(["The spare key is with Jan."], ids=["key"])
+        made_of = app.catalog.listing.revision(cited.document_id, cited.revision)
+        assert made_of
+        extracted = app.files.extracted(made_of.sha256, made_of.parser_version.split(".")[0])
+        assert extracted
+        assert extracted.text[cited.start : cited.end] == cited.text == "The spare key is with Ida."
+
+    @pytest.mark.parametrize("lost", [{"original"}, {"extracted"}, {"original", "extracted"}])
+    def test_text_comes_back_from_whatever_has_it(self, app: RagApp, store: RagVectorStore, lost: set[str]) -> None:
+        store.add_texts(["The spare key is with Ida."], [{"by": "desk"}], ids=["key"])
+        row = next(row for row in app.catalog.documents() if row.source == "key")
+        for each in list(app.files.kept()):
+            if each.sha256 == row.sha256 and each.kind in lost:
+                each.path.unlink()
+        assert len(kinds(app)) == len(lost)
+        assert not mended(app).unmended
+        assert compared(app).whole
+        assert app.catalog.document(row.id) == row
+        assert store.get_by_ids(["key"])[0].metadata == {"by": "desk"}
+
+    def test_what_was_added_before_texts_were_kept_is_kept_by_a_repair(
+        self, app: RagApp, store: RagVectorStore
+    ) -> None:
+        store.add_texts(["The spare key is with Ida."], ids=["key"])
+        row = next(row for row in app.catalog.documents() if row.source == "key")
+        app.catalog.commit_document(replace(row, parser_version="", revision=app.catalog.next_revision(row.id)))
+        app.index.upsert([moved(app, row)])
+        app.index.delete_document(row.id, keep_revision=row.revision + 1)
+        app.files.forget(row.sha256)
+        assert kinds(app) == {"lost originals", "lost text"}
+        assert not mended(app).unmended
+        assert compared(app).whole
+
+    def test_one_whose_chunk_is_gone_is_named_and_not_read_as_a_file(self, app: RagApp, store: RagVectorStore) -> None:
+        store.add_texts(["The spare key is with Ida."], ids=["key"])
+        row = next(row for row in app.catalog.documents() if row.source == "key")
+        app.index.delete_document(row.id)
+        (left,) = mended(app).unmended
+        assert (left.name, row.id in left.reason) == ("key", True)
+        assert app.catalog.document(row.id) == row
+        store.add_texts(["The spare key is with Ida."], ids=["key"])
+        assert compared(app).whole
+
+    def test_renewing_what_is_stale_leaves_them_as_they_are(self, app: RagApp, store: RagVectorStore) -> None:
+        store.add_texts(["The spare key is with Ida."], [{"by": "desk"}], ids=["key"])
+        row = next(row for row in app.catalog.documents() if row.source == "key")
+        assert not app.intake.is_stale(row)
+        assert app.intake.stale() == 0
+        app.intake.renew_stale()
+        assert app.catalog.document(row.id) == row
+        assert store.get_by_ids(["key"])[0].metadata == {"by": "desk"}
+
+
+def moved(app: RagApp, row: DocumentRow) -> Point:
+    """The chunk of an added text as one of the next revision."""
+    (hit,) = app.index.chunks(row.id, row.revision, [0], Scope(row.groups))
+    dense = app.index.vectors([hit.payload["text_hash"]])[hit.payload["text_hash"]]
+    chunk = Chunk(row.id, row.revision + 1, 0, hit.payload["text"], 0, len(hit.payload["text"]))
+    return Point(chunk.point_id, dense, SparseVector((1,), (1.0,)), {**hit.payload, "revision": chunk.revision})

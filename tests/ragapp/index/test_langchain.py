@@ -13,8 +13,10 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
 from ragapp.access import Scope
 from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.files import DocumentFiles
 from ragapp.embed.sparse import Bm25
-from ragapp.errors import RagappError
+from ragapp.errors import RagappError, StorageFull
+from ragapp.index.base import Point
 from ragapp.index.edge import EdgeIndex
 from ragapp.index.vectorstore import Placement, RagVectorStore, StoreParts
 from ragapp.types import Principal, document_id
@@ -27,7 +29,7 @@ BOB = Principal("bob")
 def parts(tmp_path: Path) -> Iterator[StoreParts]:
     catalog = Catalog.open(tmp_path)
     index = EdgeIndex(tmp_path / "index" / "ragapp-test", 6)
-    yield StoreParts(index, catalog, DeterministicFakeEmbedding(size=6), Bm25())
+    yield StoreParts(index, catalog, DocumentFiles(tmp_path), DeterministicFakeEmbedding(size=6), Bm25())
     index.close()
     catalog.close()
 
@@ -40,6 +42,11 @@ class TestConformance(VectorStoreIntegrationTests):
 
 def placed(*groups: str, collection: str = "default") -> Placement:
     return Placement(collection, frozenset(groups))
+
+
+def kept(parts: StoreParts) -> set[bytes]:
+    """The originals that there are."""
+    return {each.path.read_bytes() for each in parts.files.kept() if each.kind == "original"}
 
 
 def test_a_store_shows_its_principal_only_what_it_may_see(parts: StoreParts) -> None:
@@ -116,9 +123,69 @@ def test_added_texts_count_in_the_catalog_like_any_document(parts: StoreParts) -
     assert store.get_by_ids(["n"])[0].metadata == {"k": [1, {"x": None}]}
 
 
+@pytest.mark.parametrize("text", ["Two  spaces,\r\na tab\tand \x07", "", "  "])
+def test_an_added_text_is_kept_as_it_is(parts: StoreParts, text: str) -> None:
+    RagVectorStore(parts, BOB).add_texts([text], ids=["a"])
+    row = parts.catalog.by_source("default", "a")
+    assert row is not None
+    extracted = parts.files.extracted(row.sha256, row.parser_version.split(".")[0])
+    assert extracted is not None
+    assert (extracted.text, extracted.title) == (text, "a")
+    assert [extracted.text[each.start : each.end] for each in extracted.elements] == ([text] if text else [])
+    assert kept(parts) == {text.encode("utf-8", "surrogatepass")}
+
+
+def test_an_earlier_text_of_an_id_is_kept_while_the_document_is_and_goes_with_it(parts: StoreParts) -> None:
+    """An answer that was given before may point into it."""
+    store = RagVectorStore(parts, BOB)
+    store.add_texts(["old", "new"], ids=["a", "b"])
+    store.add_texts(["new"], ids=["a"])
+    assert kept(parts) == {b"old", b"new"}
+    store.delete(["a"])
+    assert kept(parts) == {b"new"}, "another document has the same text"
+    store.delete(["b"])
+    assert not list(parts.files.kept())
+    assert parts.index.count() == 0
+    assert parts.catalog.removals.due() == ()
+
+
+def test_a_text_that_could_not_be_written_leaves_nothing(parts: StoreParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StorageFull("The disk is full; free some space.")
+
+    monkeypatch.setattr(EdgeIndex, "upsert", full)
+    with pytest.raises(StorageFull):
+        RagVectorStore(parts, BOB).add_texts(["a", "b", "a"])
+    assert not list(parts.files.kept())
+
+
+def test_what_somebody_else_removes_meanwhile_keeps_its_bytes_for_whoever_adds_them(
+    parts: StoreParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RagVectorStore(parts, BOB)
+    store.add_texts(["same"], ids=["a"])
+    upsert = EdgeIndex.upsert
+
+    def meanwhile(index: EdgeIndex, points: list[Point]) -> None:
+        store.delete(["a"])
+        upsert(index, points)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EdgeIndex, "upsert", meanwhile)
+        store.add_texts(["same"], ids=["b"])
+    assert kept(parts) == {b"same"}
+    assert {each.kind for each in parts.files.kept()} == {"original", "extracted"}
+
+
 def test_from_texts_makes_a_bound_store(parts: StoreParts) -> None:
     store = RagVectorStore.from_texts(
-        ["a"], parts.embeddings, index=parts.index, catalog=parts.catalog, bm25=parts.bm25, principal=BOB
+        ["a"],
+        parts.embeddings,
+        index=parts.index,
+        catalog=parts.catalog,
+        files=parts.files,
+        bm25=parts.bm25,
+        principal=BOB,
     )
     assert [found.page_content for found in store.similarity_search("a")] == ["a"]
 
@@ -128,6 +195,7 @@ def test_metadata_that_is_not_json_is_refused_and_nothing_written(parts: StorePa
     with pytest.raises(RagappError, match="not JSON"):
         RagVectorStore(parts, BOB).add_texts(["a"], [metadata])
     assert parts.index.count() == 0
+    assert kept(parts) == set()
 
 
 def test_delete_without_ids_is_refused(parts: StoreParts) -> None:
@@ -147,6 +215,7 @@ def test_a_crash_between_writing_and_committing_shows_nothing(parts: StoreParts,
         with pytest.raises(KeyboardInterrupt):
             store.add_texts(["new"], ids=["a"])
     assert [found.page_content for found in store.similarity_search("new")] == ["old"]
+    assert kept(parts) == {b"old"}
     store.add_texts(["newer"], ids=["a"])
     assert [found.page_content for found in store.similarity_search("new")] == ["newer"]
     assert parts.index.count() == 1
