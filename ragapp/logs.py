@@ -1,4 +1,9 @@
-"""One log file below the data folder, a JSON object a line; the terminal belongs to answers and progress."""
+"""One log file below the data folder, a JSON object a line; the terminal belongs to answers and progress.
+
+As a library we are a guest in somebody's program: only our own loggers are turned away from where that program sends
+its messages, and each is as it was once the last app is closed (`open_log`). A process of our own, the command line or
+the service, has nobody else's messages, and all of them go to the log (`open_process_log`).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +11,32 @@ import contextvars
 import json
 import logging
 import logging.handlers
-from collections.abc import Iterator, Mapping
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ragapp.settings import Settings
 
-_CHATTY = (
-    "ragapp", "ingest", "vllm", "torch", "transformers", "sentence_transformers", "unstructured", "huggingface_hub",
-    "qdrant_client", "langchain", "langchain_core", "httpx", "alembic", "py.warnings", "PIL",
-    "charset_normalizer", "uvicorn", "opentelemetry", "mcp", "authlib",
+_OURS = ("ragapp", "ingest")
+_TURNED = (*_OURS, "vllm")
+"""Ours, and the engine's, which only we start: what they say is no news to the program around us."""
+_HEARD = (
+    "torch", "transformers", "sentence_transformers", "unstructured", "huggingface_hub", "qdrant_client", "alembic",
 )  # fmt: skip
-_OURS = "ragapp-log"
-"""Marks our handler among those that others added."""
+"""What works for us, and may work for the program around us too: its warnings are in our log, and go on to where that
+program sends them. Where it sends them nowhere, logging would print them on the terminal if nobody took them."""
+_PROCESS = (
+    "langchain", "langchain_core", "httpx", "uvicorn", "py.warnings", "PIL", "charset_normalizer", "opentelemetry",
+    "mcp", "authlib",
+)  # fmt: skip
+"""Whose messages are those of the program around us, and ours only where the process is."""
+_TEXT = {"question", "answer", "reason"}
+"""The fields of a line that hold somebody's words."""
 _REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 
 
@@ -75,32 +91,140 @@ def log_path(settings: Settings) -> Path:
     return settings.data / "logs" / "ragapp.log"
 
 
-def open_log(settings: Settings) -> None:
-    """Send our own and the libraries' messages to the log file, and Python's warnings too.
+def open_log(settings: Settings) -> Log:
+    """Send our messages, and warnings of the libraries that work for us, to the log file until it is closed.
 
     A data folder that can't be written gets no log: reading and asking must still work, and whoever needs to write
     there says so in a better sentence.
+
+    A line does not say whose it is where several apps are open in one process. So it goes to the logs of all of them;
+    or, as soon as one of them allows text (privacy.log_text), only to those that do. A question that one app writes
+    down is so never in the folder of another that didn't allow it; while it is open, that other's log has nothing.
     """
+    return _opened(settings, of_process=False)
+
+
+def open_process_log(settings: Settings) -> Log:
+    """Send every library's messages and Python's warnings to the log file, since the process is ours to its end.
+
+    It outlives the apps, whose own logs are closed by the time a failure is written down. There is one: opening it
+    anew closes the one before.
+    """
+    for earlier in [log for log in _open if log.of_process]:
+        earlier.close()
+    return _opened(settings, of_process=True)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Log:
+    """An open log; `close()` puts every logger back as it was found, once no other log needs it. Twice is harmless."""
+
+    path: Path
+    file: logging.Handler
+    with_text: bool
+    of_process: bool
+
+    def close(self) -> None:
+        """Write no more."""
+        with _lock:
+            if self in _open:
+                _open.remove(self)
+                _arrange()
+        self.file.close()
+
+
+class _Sorter(logging.Handler):
+    """Hands each record to the logs that it may go to: all of ours, and of others what is at least a warning."""
+
+    logs: tuple[Log, ...] = ()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING and record.name.partition(".")[0] not in _OURS:
+            return
+        text = not _TEXT.isdisjoint(getattr(record, "ragapp_fields", ()))
+        for log in self.logs:
+            # an app that allows text and was closed while it answered may still say so
+            if log.with_text or not text:
+                log.file.handle(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How a logger was before we took it."""
+
+    propagate: bool
+    level: int
+    turned: bool
+    """It was turned away from everybody else's handlers."""
+    captures: bool
+    """Python's warnings were not its messages before."""
+
+
+_lock = threading.RLock()
+_open: list[Log] = []
+_taken: dict[str, _Found] = {}
+_sorter = _Sorter()
+
+
+def _opened(settings: Settings, *, of_process: bool) -> Log:
+    path = log_path(settings)
     try:
-        log_path(settings).parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = _OffTheTerminal(
-            log_path(settings),
-            maxBytes=10_000_000,
-            backupCount=3,
-            encoding="utf-8",
-            errors="backslashreplace",
-            delay=True,
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path = path.resolve()
+        file: logging.Handler = _OffTheTerminal(
+            path, maxBytes=10_000_000, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True
         )
     except OSError:
-        handler = logging.NullHandler()
-    handler.name = _OURS
-    handler.setFormatter(_Lines())
-    for name in _CHATTY:
-        logger = logging.getLogger(name)
-        for old in [h for h in logger.handlers if h.name == _OURS]:
-            logger.removeHandler(old)
-            old.close()
-        logger.addHandler(handler)
+        file = logging.NullHandler()
+    file.setFormatter(_Lines())
+    log = Log(path, file, settings.privacy.log_text, of_process)
+    with _lock:
+        _open.append(log)
+        _arrange()
+    return log
+
+
+def _arrange() -> None:
+    """Take and give back loggers until all is as the open logs want it."""
+    _sorter.logs = _takers(_open)
+    wanted = dict.fromkeys(_TURNED, True) | dict.fromkeys(_HEARD, False) if _open else {}
+    if any(log.of_process for log in _open):
+        wanted = dict.fromkeys(_TURNED + _HEARD + _PROCESS, True)
+    for name in [name for name, found in _taken.items() if wanted.get(name) != found.turned]:
+        _give_back(name)
+    for name in wanted.keys() - _taken.keys():
+        _take(name, turned=wanted[name])
+
+
+def _takers(logs: Sequence[Log]) -> tuple[Log, ...]:
+    """Which logs have a line: the rule of `open_log`, and once in each file."""
+    takers: dict[Path, Log] = {}
+    for log in [log for log in logs if log.with_text] or logs:
+        # the first that was opened: of two that have a file open, one goes on in the old file after a rollover
+        takers.setdefault(log.path, log)
+    return tuple(takers.values())
+
+
+def _take(name: str, *, turned: bool) -> None:
+    logger = logging.getLogger(name)
+    captures = name == "py.warnings" and warnings.showwarning.__module__ != "logging"
+    _taken[name] = _Found(logger.propagate, logger.level, turned, captures)
+    logger.addHandler(_sorter)
+    if captures:
+        logging.captureWarnings(True)
+    if turned:
         logger.propagate = False
-        logger.setLevel(logging.INFO if name in ("ragapp", "ingest") else logging.WARNING)
-    logging.captureWarnings(True)
+    if name in _OURS:
+        logger.setLevel(logging.INFO)
+
+
+def _give_back(name: str) -> None:
+    """As it was found; what somebody else has set since then stays."""
+    logger, found = logging.getLogger(name), _taken.pop(name)
+    logger.removeHandler(_sorter)
+    if found.turned and not logger.propagate:
+        logger.propagate = found.propagate
+    if name in _OURS and logger.level == logging.INFO:
+        logger.setLevel(found.level)
+    if found.captures:
+        logging.captureWarnings(False)

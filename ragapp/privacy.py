@@ -22,7 +22,11 @@ _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "L
 
 
 def keep_in_the_house(settings: Settings) -> None:
-    """Turn off every library's telemetry, hub access where offline, and tracing inherited from the environment."""
+    """Turn off every library's telemetry, hub access where offline, and tracing inherited from the environment.
+
+    For the whole process and what it starts, and to its end: libraries read these variables once, when they are
+    imported, processes when they start, and an answer that outlives its app must not be traced after all.
+    """
     os.environ.update(_TELEMETRY_OFF)
     if settings.offline:
         os.environ.update(_OFFLINE)

@@ -45,8 +45,11 @@ def settings(profile: str | None, data: Path | None) -> Settings:
 def open_app(profile: str | None, data: Path | None, quiet: bool) -> RagApp:
     """A RagApp that says on stderr what takes long."""
     from ragapp.app import RagApp
+    from ragapp.logs import open_process_log
 
-    return RagApp(settings(profile, data), say=(lambda _: None) if quiet else note)
+    chosen = settings(profile, data)
+    open_process_log(chosen)
+    return RagApp(chosen, say=(lambda _: None) if quiet else note)
 
 
 def number_of(count: int, what: str) -> str:

@@ -27,6 +27,7 @@ def serve(
     [dim]Example: ragapp serve --single-user[/dim]
     """
     from ragapp.app import RagApp
+    from ragapp.logs import open_process_log
     from ragapp.serve.run import serve as run
     from ragapp.settings import Settings
 
@@ -35,5 +36,7 @@ def serve(
     chosen = {key: value for key, value in given.items() if value is not None}
     if named := {key: value for key, value in serving.items() if value is not None}:
         chosen["serve"] = named
-    with RagApp(Settings(**chosen)) as app:
+    settings = Settings(**chosen)
+    open_process_log(settings)
+    with RagApp(settings) as app:
         run(app, (lambda _: None) if quiet else note)

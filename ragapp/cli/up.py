@@ -32,6 +32,7 @@ def up(
     """
     from ragapp.app import RagApp
     from ragapp.bundled import examples_folder
+    from ragapp.logs import open_process_log
     from ragapp.serve.run import serve
     from ragapp.settings import Settings
 
@@ -40,7 +41,9 @@ def up(
     chosen = {key: value for key, value in given.items() if value is not None}
     if named := {key: value for key, value in serving.items() if value is not None}:
         chosen["serve"] = named
-    with RagApp(Settings(**chosen)) as app:
+    settings = Settings(**chosen)
+    open_process_log(settings)
+    with RagApp(settings) as app:
         first = examples_folder() if examples and not app.catalog.documents() else None
         serve(app, (lambda _: None) if quiet else note, with_page=True, first=first)
 

@@ -16,6 +16,7 @@ import uvicorn
 from ragapp.app import RagApp
 from ragapp.catalog.process import is_running, own_mark
 from ragapp.errors import RagappError
+from ragapp.logs import open_process_log
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
 from ragapp.serve.page_care import PageCare
@@ -44,6 +45,7 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
 
     Raises RagappError where the port is taken, or where Streamlit is missing.
     """
+    open_process_log(rag.settings)
     settings = rag.settings.serve
     with _listening(settings.host, settings.port) as opened:
         own_url = _url(settings.host, opened.getsockname()[1])
