@@ -1,6 +1,9 @@
-"""Words that only ask: they say nothing of what is asked for, in the languages that most questions come in."""
+"""Words that only ask: they say nothing of what is asked for, but often in which language it is asked."""
 
 from __future__ import annotations
+
+import re
+import unicodedata
 
 _BY_LANGUAGE = {
     "en": (
@@ -48,3 +51,78 @@ _BY_LANGUAGE = {
 }
 
 ASKING_WORDS = frozenset(word for words in _BY_LANGUAGE.values() for word in words.split())
+
+_TELLING = {
+    "en": "describe explain find kind list mean means often said show summarise summarize write wrote",
+    "de": (
+        "bedeutet beginnt bekomme bekommen bekommt besteht braucht brauche darf dürfen endet findet gelten gilt habe "
+        "heißt hohe hoher kostet kosten läuft lautet machen passiert steht wurde wurden"
+    ),
+    "fr": (
+        "ai ait avons avez ces ceux chez coûte coûtent dit dois doit entre j jusqu l nombre part peut peuvent peux "
+        "prend puis puisse qu sait sera si signifie sommes sous veut était"
+    ),
+    "es": (
+        "cuantas cuanta cuántas cuánta cuesta cuestan cuyo debe debemos debo desde dice entre están estoy fue fueron "
+        "hasta he pasa pueden puede puedo significa sobre soy tengo tenemos tienen todos"
+    ),
+    "it": (
+        "abbiamo c cos costa costano dall degli dell deve devo devono dopo dov era fino ho l nell nella posso possono "
+        "prima può qual quanta quante questa questo si siamo significa sul sulla trova"
+    ),
+    "nl": (
+        "betekent gaat geldt heb hebben heeft kost kosten krijg kunnen mag moet moeten mogen ons tijdens tot voor werd "
+        "wordt worden zou zouden"
+    ),
+    "pl": (
+        "ale bez by być był była było były co czego czy czyj czym dla dlaczego do gdzie i ich ile ilu jak jaka jaką "
+        "jaki jakich jakie jakiego jakiej jego jej jest jestem kiedy kim kogo komu kosztuje kto która które którego "
+        "której który których ma mają mam mamy mogę moja moje mój może można musi muszę na nad nasz nasze nie o od "
+        "oraz oznacza po pod przed przez przy są się ta te ten to trwa trzeba tym u w we wynosi z za ze zgłosić złożyć "
+        "znaczy że"
+    ),
+    "pt": "até cada deve devo eu minha meu podem pode qual significa tem tenho uma você",
+    "cs": (
+        "a co do jak jaká jaké jaký je jsem jsou kde kdo kdy kolik která které který má mám mohu na o od po se v z za"
+    ),
+    "da": (
+        "af at den der det en er et for fra har hvad hvem hvilke hvilken hvor hvordan hvorfor hvornår i jeg kan om på"
+    ),
+    "sv": "av den det du en ett för från har hur i jag kan man med när om på som till vad var vem vilka vilken är",
+}
+"""What else gives a question's language away. The last four are there to be told from their likes."""
+_ALSO_ENGLISH = frozenset(
+    "ai bin chez come comment dice die dit door dove era est fin hay man met mit non nut par part pas per plus pour "
+    "prima si sin son sous sur ten tot van war".split()
+)
+"""Words of other languages that English writes too: they say nothing."""
+_IN_NAMES = frozenset(
+    "à al c dal das de degli dei del della den der des di do dos du e el es et het i il j l la las le les lo los na o "
+    "se u von w y z zu".split()
+)
+"""What names, titles, initials and countries' codes hold in any language: J. L. de los Santos, Die Welt von gestern."""
+_WORD = re.compile(r"[^\W\d_]+")
+_ASKED_BY = {
+    language: frozenset(_WORD.findall(f"{_BY_LANGUAGE.get(language, '')} {_TELLING.get(language, '')}"))
+    for language in _BY_LANGUAGE | _TELLING
+}
+_FEWEST = 3
+"""Words below which a question's language is not told."""
+
+
+def language_asked(question: str) -> str | None:
+    """ISO 639-1 code of the language that a question is put in; None where it is too short or too mixed to tell.
+
+    Other languages than English are told by two words that English doesn't have, one of which stands in no names, and
+    only where hardly an English one is beside them.
+    """
+    words = _WORD.findall(unicodedata.normalize("NFC", question).lower())
+    held = {language: known.intersection(words) for language, known in _ASKED_BY.items()}
+    (most, language), (second, _) = sorted(((len(found), code) for code, found in held.items()), reverse=True)[:2]
+    if len(words) < _FEWEST or most == second:
+        return None
+    if language == "en":
+        return "en"
+    own = held[language] - _ASKED_BY["en"] - _ALSO_ENGLISH
+    english = held["en"] - held[language]
+    return language if len(own) > 1 and own - _IN_NAMES and len(own) > 3 * len(english) else None

@@ -24,6 +24,7 @@ from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, Sent
 from ragapp.answer.grounding import Judgement, declines, nearest_documents
 from ragapp.answer.inert import inert
 from ragapp.answer.prompt import Prompt
+from ragapp.answer.refusal import refusal
 from ragapp.answer.sentences import SentenceStream
 from ragapp.errors import BadQuestion
 from ragapp.logs import beside
@@ -31,7 +32,6 @@ from ragapp.retrieve.hybrid import Retrieved
 from ragapp.types import Answer, AnswerStatus, Citation, Passage, Principal, Sentence, Timings, Turn, Usage
 
 _log = logging.getLogger(__name__)
-NOT_FOUND = "This is not in your documents."
 _DECLINED = "the model found no answer in the passages"
 _UNSUPPORTED = "no sentence of the answer stood up to the passages"
 _CUT = "the limit of tokens was reached before the first sentence was whole (chat.max_answer_tokens)"
@@ -102,7 +102,8 @@ class _Progress:
 class AnswerChain(Runnable[Any, Answer]):
     """Asks as one principal, bound when it is built. Input: a question, or {"question", "history"}; output: Answer.
 
-    `stream` and `astream` yield typed events (ragapp.answer.events); `tokens=True` adds raw tokens.
+    `stream` and `astream` yield typed events (ragapp.answer.events); `tokens=True` adds raw tokens. As a part of
+    a sequence it gives one Answer, streamed or not: what follows takes an answer, no events.
     """
 
     def __init__(
@@ -150,6 +151,16 @@ class AnswerChain(Runnable[Any, Answer]):
         async with aclosing(steps) as events:
             async for event in events:
                 yield event
+
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Answer]:
+        if pieces := list(input):
+            yield self.invoke(_joined(pieces), config, **kwargs)
+
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncGenerator[Answer]:
+        if pieces := [piece async for piece in input]:
+            yield await self.ainvoke(_joined(pieces), config, **kwargs)
 
     def _asked(self, input: Any) -> Asked:
         question, history = (input["question"], input.get("history", ())) if isinstance(input, Mapping) else (input, ())
@@ -244,11 +255,12 @@ class AnswerChain(Runnable[Any, Answer]):
 
     def _whole(self, progress: _Progress, reason: str) -> Answer:
         status: AnswerStatus = "not_found" if reason else "answered"
+        refused = refusal(progress.asked.question) if reason else ""
         retrieved = progress.retrieved
         return Answer(
             question=progress.asked.question,
             status=status,
-            text=NOT_FOUND if reason else " ".join(written(sentence) for sentence in progress.sentences),
+            text=refused or " ".join(written(sentence) for sentence in progress.sentences),
             sentences=() if reason else tuple(progress.sentences),
             citations=() if reason else tuple(progress.citations),
             passages=retrieved.passages if retrieved else (),
@@ -259,7 +271,7 @@ class AnswerChain(Runnable[Any, Answer]):
             reason=reason,
             turn=Turn(
                 progress.asked.question,
-                NOT_FOUND if reason else " ".join(sentence.text for sentence in progress.sentences),
+                refused or " ".join(sentence.text for sentence in progress.sentences),
                 progress.prompt.new_passages if progress.prompt else (),
                 progress.prompt.user_message if progress.prompt else "",
             ),
@@ -289,6 +301,17 @@ def written(sentence: Sentence) -> str:
     if not sentence.supported:
         return f"{sentence.text} [unsupported]"
     return sentence.text + "".join(f" [{marker}]" for marker in sentence.markers)
+
+
+def _joined(pieces: Sequence[Any]) -> Any:
+    """The input that came in pieces, put together as every Runnable does it: added up, or the last where none adds."""
+    whole, *more = pieces
+    for piece in more:
+        try:
+            whole = whole + piece
+        except TypeError:
+            whole = piece
+    return whole
 
 
 def _clean(question: Any) -> str:

@@ -100,8 +100,10 @@ class TestAnAnswer:
     def test_the_chain_is_a_runnable(self, app: RagApp) -> None:
         answers = app.chain().batch([QUESTION, {"question": "What is the capital of Australia?"}])
         assert [answer.status for answer in answers] == ["answered", "not_found"]
-        text = (app.chain() | (lambda answer: answer.text)).invoke(QUESTION)
+        sequence = app.chain() | (lambda answer: answer.text)
+        text = sequence.invoke(QUESTION)
         assert "31 January" in text
+        assert list(sequence.stream(QUESTION)) == [text]
 
 
 class TestBadQuestions:

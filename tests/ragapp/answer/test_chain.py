@@ -5,24 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBranch,
+    RunnableConfig,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnablePassthrough,
+)
+from langgraph.graph import END, START, StateGraph
 
 from ragapp.answer.bridge import LoopThread
-from ragapp.answer.chain import NOT_FOUND, AnswerChain, Asked, Piece, Stages
+from ragapp.answer.chain import AnswerChain, Asked, Piece, Stages
 from ragapp.answer.citations import cite
 from ragapp.answer.condense import Condensed
 from ragapp.answer.events import Done, SentenceReady
 from ragapp.answer.grounding import Judgement, declines
 from ragapp.answer.prompt import NO_ANSWER, Prompt
+from ragapp.answer.refusal import REFUSALS
 from ragapp.answer.words import Stems
 from ragapp.bundled import configs_folder
 from ragapp.errors import BadQuestion
 from ragapp.retrieve.hybrid import Retrieved
-from ragapp.types import Passage, Principal, Usage
+from ragapp.types import Answer, Passage, Principal, Usage
 
 Make = Callable[..., Passage]
 HOURS = "The office opens at 7:30. The caretaker is Ida Nowak."
@@ -112,8 +121,14 @@ async def test_callbacks_and_tags_reach_a_stream_as_they_reach_invoke(spoken: Sp
 def test_a_model_that_finds_no_answer_is_believed(spoken: Spoken, words: str) -> None:
     spoken.said[:] = [words]
     answer = spoken.chain.invoke("When does it open?")
-    assert (answer.status, answer.text, answer.citations) == ("not_found", NOT_FOUND, ())
+    assert (answer.status, answer.text, answer.citations) == ("not_found", REFUSALS["en"], ())
     assert answer.reason == "the model found no answer in the passages"
+
+
+def test_who_asks_in_german_is_refused_in_german_and_so_the_turn_says(spoken: Spoken) -> None:
+    spoken.said[:] = [NO_ANSWER]
+    answer = spoken.chain.invoke("Wann öffnet das Büro?")
+    assert (answer.status, answer.text, answer.turn.answer) == ("not_found", REFUSALS["de"], REFUSALS["de"])
 
 
 def test_what_it_found_before_that_stays_without_its_mark(spoken: Spoken) -> None:
@@ -140,8 +155,93 @@ class TestCutOff:
         spoken.said[:] = ["The office opens at 7:30"]
         spoken.cut.append(True)
         answer = spoken.chain.invoke("When does it open?")
-        assert (answer.status, answer.text) == ("not_found", NOT_FOUND)
+        assert (answer.status, answer.text) == ("not_found", REFUSALS["en"])
         assert "chat.max_answer_tokens" in answer.reason
+
+
+ANSWERED = "The office opens at 7:30. [1] The caretaker is Ida Nowak. [2]"
+
+
+class TestAmongOthers:
+    """The chain as a part of a sequence, a mapping or a graph: what follows it gets one answer, streamed or not."""
+
+    @staticmethod
+    def text_of(answer: Any) -> str:
+        assert isinstance(answer, Answer)
+        return answer.text
+
+    @pytest.fixture
+    def sequence(self, spoken: Spoken) -> Runnable[Any, Any]:
+        prepared = RunnableLambda(lambda asked: {"question": asked})
+        return prepared | spoken.chain | self.text_of
+
+    async def test_a_sequence_gives_the_same_whichever_way_it_is_run(self, sequence: Runnable[Any, Any]) -> None:
+        asked = "When does it open?"
+        assert await asyncio.to_thread(sequence.invoke, asked) == ANSWERED
+        assert await sequence.ainvoke(asked) == ANSWERED
+        assert await asyncio.to_thread(lambda: list(sequence.stream(asked))) == [ANSWERED]
+        assert [piece async for piece in sequence.astream(asked)] == [ANSWERED]
+        assert await asyncio.to_thread(sequence.batch, [asked, asked]) == [ANSWERED, ANSWERED]
+        assert await sequence.abatch([asked, asked]) == [ANSWERED, ANSWERED]
+
+    def test_so_it_does_where_it_comes_first_and_among_the_values_of_a_mapping(self, spoken: Spoken) -> None:
+        first = spoken.chain | self.text_of
+        beside = RunnablePassthrough.assign(answer=spoken.chain)
+        assert list(first.stream("When does it open?")) == [ANSWERED]
+        (answer,) = [piece["answer"] for piece in beside.stream({"question": "When?"}) if "answer" in piece]
+        assert answer.text == ANSWERED
+
+    async def test_a_question_that_comes_in_pieces_is_put_together(self, spoken: Spoken) -> None:
+        def pieces(asked: Iterator[str]) -> Iterator[str]:
+            for text in asked:
+                yield from text.split("|")
+
+        sequence = RunnableGenerator(pieces) | spoken.chain | (lambda answer: answer.question)
+        assert await asyncio.to_thread(lambda: list(sequence.stream("When does| it open?"))) == ["When does it open?"]
+        whole = spoken.chain.transform(iter([{"question": "no"}, {"question": "yes"}]))
+        assert await asyncio.to_thread(lambda: [answer.question for answer in whole]) == ["yes"]
+        assert list(spoken.chain.transform(iter(()))) == []
+
+    def test_what_takes_its_events_for_pieces_of_a_whole_adds_them_up_to_the_answer(self, spoken: Spoken) -> None:
+        either = RunnableBranch((lambda asked: "open" in asked, spoken.chain), spoken.chain)
+        returned: Runnable[str, Any] = RunnableLambda(lambda asked: spoken.chain)
+        for around in (either, returned, spoken.chain.with_fallbacks([spoken.chain])):
+            assert list((around | self.text_of).stream("When does it open?")) == [ANSWERED]
+
+    async def test_callbacks_and_tags_reach_it_there(self, spoken: Spoken) -> None:
+        for stream in (True, False):
+            sequence = RunnableLambda(str) | spoken.chain.with_config(tags=["chain"])
+            config: RunnableConfig = {"callbacks": [heard := Heard()], "tags": ["mine"]}
+            if stream:
+                assert len([piece async for piece in sequence.astream("When does it open?", config)]) == 1
+            else:
+                assert await sequence.ainvoke("When does it open?", config)
+            assert [told for told in heard.told if "chain" in told and "mine" in told and told.startswith("start")]
+            assert heard.told.count("end") == 3
+
+    @pytest.mark.parametrize("prepared", [True, False])
+    async def test_a_graph_that_is_streamed_gets_its_answer(self, spoken: Spoken, prepared: bool) -> None:
+        class State(TypedDict, total=False):
+            question: str
+            text: str
+
+        def kept(answer: Any) -> State:
+            return {"text": self.text_of(answer)}
+
+        node = (
+            RunnableLambda(lambda state: state["question"]) | spoken.chain | kept if prepared else spoken.chain | kept
+        )
+        graph = StateGraph(State)
+        graph.add_node("answer", node)
+        graph.add_edge(START, "answer")
+        graph.add_edge("answer", END)
+        ready = graph.compile()
+        events = [event async for event in ready.astream_events({"question": "When does it open?"}, version="v2")]
+        assert events[-1]["data"]["output"]["text"] == ANSWERED
+        (ended,) = [e["data"]["output"] for e in events if (e["event"], e["name"]) == ("on_chain_end", "AnswerChain")]
+        assert isinstance(ended, Answer)
+        updates = [update async for update in ready.astream({"question": "When does it open?"}, stream_mode="updates")]
+        assert updates == [{"answer": {"text": ANSWERED}}]
 
 
 def test_the_instructions_name_the_words_for_it() -> None:

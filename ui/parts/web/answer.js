@@ -198,7 +198,8 @@ class AnswerView {
   }
 
   notFound(answer) {
-    if (!this.sentences.length) this.text.replaceChildren(el("span", {}, "This is not in your documents."));
+    // the service's sentence is in the language of the question
+    if (!this.sentences.length) this.text.replaceChildren(el("span", {}, answer.answer || "This is not in your documents."));
     if (!answer.nearest || !answer.nearest.length) return;
     this.more.replaceChildren(
       el("p", { class: "soft" }, "What came nearest:"),
