@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ragapp.answer.markers import unmarked
 from ragapp.answer.sentences import spans
 from ragapp.answer.statements import above
-from ragapp.answer.words import Stems, counted, either_sign, names, numbers, words
+from ragapp.answer.words import Stems, as_meant, figures_of, names, numbers, stated, words
 from ragapp.types import Citation, Passage
 
 _QUOTE_SENTENCES = 2
@@ -60,35 +60,35 @@ def _among(
     text: str, wanted: frozenset[int], markers: Iterable[int], passages: Sequence[Passage], question: str, stems: Stems
 ) -> Cited | None:
     """The passage whose quote says most of the sentence, and others that it needs for facts which that one lacks."""
-    figures, stated = counted(text), counted(text) | names(text)
-    asked = numbers(question, spelled=True) | frozenset(words(question))
+    figures = stated(text)
+    facts_said = figures | names(text)
+    asked = figures_of(question) | _told(question)
     held = [_held(text, wanted, marker, passages[marker - 1], stems) for marker in markers]
     if not held:
         return None
-    held.sort(key=lambda one: (len(stated - asked - one.facts), -_share(wanted, one.stems), one.marker))
+    held.sort(key=lambda one: (len(facts_said - asked - one.facts), -_share(wanted, one.stems), one.marker))
     if figures and not any(figures & one.facts for one in held):
         asked -= figures
     chosen, facts = held[:1], held[0].facts | asked
     for other in held[1:]:
-        if len(chosen) < 3 and (stated - facts) & other.facts:
+        if len(chosen) < 3 and (facts_said - facts) & other.facts:
             chosen.append(other)
             facts |= other.facts
     support = _share(wanted, frozenset().union(*(one.stems for one in chosen)))
     citations = tuple(_citation(one, wanted, passages[one.marker - 1]) for one in chosen)
-    return Cited(text, citations, support, frozenset(stated - facts))
+    return Cited(text, citations, support, frozenset(facts_said - facts))
 
 
 def _held(text: str, wanted: frozenset[int], marker: int, passage: Passage, stems: Stems) -> _Held:
     start, end = best_quote(text, wanted, passage.text, stems)
     seen = f"{above(passage)}\n{passage.text[start:end]}"
-    figures = either_sign(_figures(seen), seen, text)
-    said = {word for word in words(seen) if not word.isdigit()}  # a figure counts with its sign
-    return _Held(marker, start, end, stems(seen), figures | said)
+    figures = as_meant(figures_of(seen), seen, text)
+    return _Held(marker, start, end, stems(seen), figures | _told(seen))
 
 
-def _figures(text: str) -> frozenset[str]:
-    """Numbers of a passage, as it writes them and as a sentence does that says the same on one line."""
-    return numbers(text, spelled=True) | numbers(" ".join(text.split()))
+def _told(text: str) -> frozenset[str]:
+    """The words of a text without its figures, which count with their signs."""
+    return frozenset(word for word in words(text) if not word.isdigit())
 
 
 def _share(wanted: frozenset[int], held: frozenset[int]) -> float:
@@ -117,9 +117,9 @@ def best_quote(text: str, wanted: frozenset[int], within: str, stems: Stems) -> 
     A stated number that the quote holds weighs as much as two words, so that the row with the figure wins over the
     paragraph that talks about it.
     """
-    stated = counted(text)
+    wanted_figures = stated(text)
     pieces = spans(within)
-    held = [(stems(within[start:end]), _figures(within[start:end])) for start, end in pieces]
+    held = [(stems(within[start:end]), figures_of(within[start:end])) for start, end in pieces]
     best = (0, len(within))
     best_value = -1.0
     for length in range(1, _QUOTE_SENTENCES + 1):
@@ -128,7 +128,7 @@ def best_quote(text: str, wanted: frozenset[int], within: str, stems: Stems) -> 
             found = frozenset().union(*(part[0] for part in run))
             figures = frozenset().union(*(part[1] for part in run))
             # a longer quote must earn its length: more than a word for each further sentence
-            value = len(wanted & found) + 2 * len(stated & figures) - (length - 1) - 0.001 * len(found)
+            value = len(wanted & found) + 2 * len(wanted_figures & figures) - (length - 1) - 0.001 * len(found)
             if value > best_value:
                 best_value = value
                 best = (pieces[first][0], pieces[first + length - 1][1])

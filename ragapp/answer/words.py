@@ -9,8 +9,6 @@ Stems = Callable[[str], frozenset[int]]
 """The stems of a text without stop words, as the BM25 branch hashes them."""
 
 _NUMBER = re.compile(r"(?:\d{1,3}(?:[.,'\u2019\u00a0\u2009\u202f ]\d{3}(?!\d))+|\d+)(?:[.,]\d+)?")
-_MINUS = re.compile(r"(?:(?<![\w.,)\]\-\u2013\u2212])[-\u2013\u2212][\u20ac$\u00a3]?|\bminus\s{1,2})\Z", re.IGNORECASE)
-"""At the end of what stands before a number; no dash of a range, a date or a code."""
 _WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).+|(?:19|20)\d\d")
 _UNITS = (
@@ -37,53 +35,84 @@ _GERMAN = frozenset(
     "werden wird wie wann wer darf kann sind hat bei aus vom zum zur".split()
 )
 """Words that give German away, where every noun has a capital."""
+_FREEZING = re.compile(r"\b(?:below zero|unter null)\b", re.IGNORECASE)
 _ARTICLES = {"one", "ein", "eine", "einen", "einem", "einer", "null"}
 """Words that are more often an article or an idiom than a count."""
 
 
+_MINUS = re.compile(
+    r"(?:(?:\A|[\s(])\u2212|(?:\(|\b(?:at|of|to|from|is|are|was|were|and|or|than|by|about|bei|von|bis|auf|und|oder|ist|war|als|um)\s)"
+    r"[-\u2013])[\u20ac$\u00a3]?\Z",
+    re.IGNORECASE,
+)
+"""What stands before a number that is certainly below zero: no dash of a range, a list, a date, a code or a ledger."""
+_DASH = re.compile(
+    r"(?:[-\u2010-\u2015\u2212]\s?(?:[A-Z]{2,3}\s?)?[\u20ac$\u00a3\u00a5]?\s?|\bminus\s|\()\Z", re.IGNORECASE
+)
+"""What stands before one that may be."""
+_BEFORE = 12
+"""Characters before a number in which its sign is looked for."""
 _BELOW_ZERO = frozenset(
     "minus negative below under loss losses lost deficit shortfall fell fall falls fallen drop drops dropped decline "
-    "declined decrease decreased reduced reduction reduces down less fewer off discount "
+    "declined decrease decreased reduced reduction reduces down less fewer off discount sank shrank "
     "negativ unter verlust verluste defizit rückgang gesunken gefallen weniger rabatt nachlass".split()
 )
 """Words that say what a minus says."""
 
-_FREEZING = re.compile(r"\bbelow zero\b", re.IGNORECASE)
-
 
 def numbers(text: str, *, spelled: bool = False) -> frozenset[str]:
-    """Numbers in one spelling: 1,200.50 and 1.200,50 are both "1200.5", \u221220 and minus 20 are "-20". `spelled` adds
-    number words (two, drei), also those in compounds (a three-month notice)."""
-    found: set[str] = set()
-    for match in _NUMBER.finditer(text):
-        number, start = _plain(match.group()), match.start()
-        minus = _MINUS.search(text, max(0, start - 9), start)
-        if not minus or number == "0":
-            found.add(number)
-            continue
-        found.add(f"-{number}")
-        # a word may be arithmetic, and a hyphen that begins a line may be a list's
-        if minus[0][0].isalpha() or (minus[0][0] != "\u2212" and minus.start() and text[minus.start() - 1] == "\n"):
-            found.add(number)
+    """Numbers without their signs in one spelling: 1,200.50 and 1.200,50 are both "1200.5". `spelled` adds number words
+    (two, drei), also those in compounds (a three-month notice)."""
+    found = {_plain(match.group()) for match in _NUMBER.finditer(text)}
     if spelled:
         found |= {_SMALL[part] for word in words(text) for part in (word, *word.split("-")) if part in _SMALL}
     return frozenset(found)
 
 
-def either_sign(figures: frozenset[str], held_in: str, by: str) -> frozenset[str]:
-    """The figures of `held_in`, and those that `by` may mean by them: a fall by 20 where -20 is written, and the other
-    way round."""
-    if not _BELOW_ZERO.isdisjoint(words(by)):
-        figures |= {figure.removeprefix("-") for figure in figures}
-    if not _BELOW_ZERO.isdisjoint(words(held_in)):
-        figures |= {figure if figure.startswith("-") else f"-{figure}" for figure in figures}
-    return figures
+def below_zero(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Numbers, without their signs, that certainly stand below zero wherever they stand, and those that may."""
+    certain: set[str] = set()
+    maybe: set[str] = set()
+    above: set[str] = set()
+    for match in _NUMBER.finditer(text):
+        number, start = _plain(match.group()), match.start()
+        before = text[max(0, start - _BEFORE) : start]
+        if _MINUS.search(before):
+            certain.add(number)
+        elif _DASH.search(before):
+            maybe.add(number)
+        else:
+            above.add(number)
+    return frozenset(certain - maybe - above), frozenset(maybe | certain)
+
+
+def figures_of(text: str) -> frozenset[str]:
+    """Numbers that a passage or a question holds, also in words, with their signs as far as these are certain: "-20"
+    alone for \u221220, both for what may be a range or a list."""
+    certain, maybe = below_zero(text)
+    held = numbers(text, spelled=True) | numbers(" ".join(text.split()))  # as a sentence says them that has one line
+    return (held - certain) | {f"-{number}" for number in maybe}
+
+
+def as_meant(held: frozenset[str], held_in: str, said: str) -> frozenset[str]:
+    """The figures that a passage holds, with what a sentence may mean by them: a fall by 20 where -20 stands, -20
+    where frost of 20 degrees does. Words that both have say nothing about a sign."""
+    below, above = _BELOW_ZERO.intersection(words(said)), _BELOW_ZERO.intersection(words(held_in))
+    unsaid = {figure.removeprefix("-") for figure in held} if below - above else below_zero(said)[1]
+    held |= {number for number in unsaid if f"-{number}" in held}
+    return held | {f"-{number}" for number in held if above - below and not number.startswith("-")}
 
 
 def counted(text: str) -> frozenset[str]:
     """Numbers that a sentence states: digits, and number words that are no articles."""
     spelled = words(_FREEZING.sub(" ", text))
     return numbers(text) | {_SMALL[word] for word in spelled if word in _SMALL and word not in _ARTICLES}
+
+
+def stated(text: str) -> frozenset[str]:
+    """What `counted` counts, with a minus where it is certain."""
+    certain, _ = below_zero(text)
+    return (counted(text) - certain) | {f"-{number}" for number in certain}
 
 
 def words(text: str) -> list[str]:

@@ -65,19 +65,49 @@ def test_invented_numbers_and_names_are_named(passage: Make, stems: Stems) -> No
 
 
 @pytest.mark.parametrize(
-    ("held", "said", "invented"),
+    ("held", "said"),
     [
-        ("Vaccines are kept at -20 °C.", "Vaccines are kept at -20 °C.", set()),
-        ("Vaccines are kept at -20 °C.", "Vaccines are kept at \u221220 °C.", set()),
-        ("Vaccines are kept at -20 °C.", "Vaccines are kept at 20 degrees below zero.", set()),
-        ("Vaccines are kept at 20 degrees below zero.", "Vaccines are kept at -20 °C.", set()),
-        ("Vaccines are kept at -20 °C.", "Vaccines are kept at 20 °C.", {"20"}),
-        ("Vaccines are kept at 20 °C.", "Vaccines are kept at -20 °C.", {"-20"}),
-        ("Revenue in the north: -4.5 %.", "Revenue in the north fell by 4.5 %.", set()),
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at 20 °C."),
+        ("Vaccines are kept at 20 °C.", "Vaccines are kept at -20 °C."),
+        ("Vaccines are kept at -20 °C or below.", "Vaccines are kept at 20 °C or below."),
+        ("Cool the sample down to -80 °C.", "Cool the sample down to 80 °C."),
+        ("Impfstoffe lagern bei -20 °C.", "Impfstoffe lagern bei 20 °C."),
+        ("Profit fell from 5 million to -3 million.", "Profit fell from 5 million to 3 million."),
     ],
 )
-def test_a_sign_is_part_of_a_figure(passage: Make, stems: Stems, held: str, said: str, invented: set[str]) -> None:
-    assert cite(said, [passage(held)], "How cold?", stems, 0.3).invented == invented
+def test_a_sign_that_is_certain_is_part_of_a_figure(passage: Make, stems: Stems, held: str, said: str) -> None:
+    assert cite(said, [passage(held)], "How cold?", stems, 0.3).invented
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at −20 °C."),
+        ("Vaccines are kept at -20 °C.", "Vaccines are kept at 20 degrees below zero."),
+        ("Vaccines are kept at 20 degrees below zero.", "Vaccines are kept at -20 °C."),
+        ("Kept at -20 °C", "-20 °C is how it is kept"),
+        ("Revenue in the north: -4.5 %.", "Revenue in the north fell by 4.5 %."),
+        ("Costs -1,200", "Costs were 1,200"),
+        ("Net result (4,500)", "A net result of -4,500"),
+        ("Stored at -40...-20 °C", "Stored from -40 to -20 °C"),
+        ("Stored at -25--15 °C", "Stored from -25 to -15 °C"),
+        ("north,12,-4", "north 12 and -4"),
+        ("10%–20% of members pay", "10% to 20% of members pay"),
+        ("10% to 20% of members pay", "10%–20% of members pay"),
+        ("open 8:00 -17:00", "open 8:00 to 17:00"),
+        ("Tel. 044 123 45 -67", "Tel. 044 123 45 67"),
+        ("Tolerance +/-5 mm", "Tolerance ±5 mm"),
+        ("Bring to the picnic:\n-5 apples\nBring apples to the picnic early.", "Bring 5 apples to the picnic."),
+    ],
+)
+def test_a_dash_that_may_be_something_else_is_no_sign(passage: Make, stems: Stems, held: str, said: str) -> None:
+    assert not cite(said, [passage(held)], "How much?", stems, 0.3).invented
+
+
+def test_a_question_does_not_confirm_a_figure_of_the_other_sign(passage: Make, stems: Stems) -> None:
+    kept = passage("Vaccines are kept at -20 °C for 30 days.")
+    said = "Vaccines are kept at 20 °C for 30 days."
+    assert cite(said, [kept], "Are vaccines kept at -20 °C?", stems, 0.3).invented == {"20"}
 
 
 def test_what_the_question_named_is_not_invented(passage: Make, stems: Stems) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ragapp.answer.words import counted, names, numbers, words
+from ragapp.answer.words import below_zero, counted, figures_of, names, numbers, words
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,18 @@ def test_a_number_is_the_same_in_every_spelling(written: str, meant: str) -> Non
     assert numbers(f"It costs {written} in all") == {meant}
 
 
-def test_a_minus_belongs_to_its_number() -> None:
-    assert numbers("from -20 to \u221210 or \u20135 \u00b0C, -\u20ac7,50, (-3)") == {"-20", "-10", "-5", "-7.5", "-3"}
-    for none in ("8-10", "2024-05-01", "P-350", "\u00a7 5\u20137", "12 - 14"):
-        assert not [number for number in numbers(none) if number.startswith("-")]
-    assert numbers("minus 20 degrees") == {"-20", "20"}  # in "revenue minus 20 percent" it takes off
+def test_what_is_certainly_below_zero() -> None:
+    certain, maybe = below_zero("from -20 to \u221210, at -\u20ac7,50, (-3), of \u22125")
+    assert certain == maybe == {"20", "10", "7.5", "3", "5"}
 
 
-def test_a_hyphen_that_begins_a_line_may_be_a_lists() -> None:
-    assert numbers("To bring:\n-5 apples\n\u221220 \u00b0C") == {"5", "-5", "-20"}
+@pytest.mark.parametrize(
+    "written", ["8-10", "10%\u201320%", "8:00 -17:00", "Costs -4", "\n-5 apples", "+/-5", "(4,500)"]
+)
+def test_a_range_a_list_and_a_ledger_only_may_be(written: str) -> None:
+    certain, maybe = below_zero(written)
+    assert not certain
+    assert maybe <= numbers(written) <= figures_of(written)
 
 
 def test_number_words_count_only_where_they_are_counts() -> None:
