@@ -59,6 +59,7 @@ for programs, `--quiet` silences progress and notes; `--profile` and `--data` ch
 | 1 | did part: some files failed, or some questions could not be asked, each with its reason |
 | 2 | could not, with one sentence why |
 | 130 | interrupted with Ctrl-C; what was finished before stays |
+| 141 | the reader of the output left, as `head` does |
 
 ```bash
 ragapp ingest ~/policies                          # take a folder in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ from ragapp.errors import RagappError
 
 _INTERRUPTED = 130
 _READER_LEFT = 141
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run() -> NoReturn:
@@ -66,7 +68,8 @@ def main() -> None:
             _reader_left()
         raise
     except Exception as error:
-        if isinstance(error, OSError) and _output_is_stuck():  # in what typer prints, such as help
+        # what typer prints, such as help, is of no file
+        if isinstance(error, OSError) and error.filename is None and error.errno in _FULL and _output_is_full():
             from ragapp.cli.options import can_not_take
 
             _end(can_not_take(error), 2)
@@ -76,22 +79,21 @@ def main() -> None:
         log = logging.getLogger("ragapp")
         log.addHandler(logging.NullHandler())  # where there is no log yet, it would go to the terminal
         log.exception("unexpected failure")
-        _end(
-            f"ragapp failed unexpectedly ({type(error).__name__}: {' '.join(str(error).split())[:300]}); see the log.",
-            2,
-        )
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        logged = any(not isinstance(handler, logging.NullHandler) for handler in log.handlers)
+        _end(f"ragapp failed unexpectedly ({reason}){'; see the log' if logged else ''}.", 2)
 
 
 def _interrupted() -> NoReturn:
     _end("Interrupted; what was finished before stays, and running it again goes on from there.", _INTERRUPTED)
 
 
-def _output_is_stuck() -> bool:
+def _output_is_full() -> bool:
     """Whether stdout takes nothing, not even the end of a line."""
     try:
         print(flush=True)  # noqa: T201 - asks, and says nothing
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno in _FULL
     return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json as json_module
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from ragapp.errors import BadQuestion, EngineError, QuestionTooLong, RagappError
 if TYPE_CHECKING:
     from ragapp.access import Scope
     from ragapp.app import RagApp
+    from ragapp.cli.service_answers import ServiceAnswers
     from ragapp.types import Answer, Citation
 
 
@@ -39,26 +40,52 @@ def ask(
     """
     if question is not None and not question.strip():
         raise BadQuestion("The question is empty; ask something.")
-    with open_app(profile, data, quiet) as app:
-        narrowed = narrowing(app, collection)
-        if questions is not None:
-            _answer_file(app, questions, narrowed)
+    if question is not None and questions is not None:
+        raise typer.BadParameter("Give a question or --questions, not both.")
+    rows = None if questions is None else read_questions(questions)
+    with open_app(profile, data, quiet) as rag:
+        narrowed = narrowing(rag, collection)
+        app = answering(rag, quiet, conversing=question is None and rows is None)
+        if rows is not None:
+            _answer_file(app, rows, narrowed)
         elif question is None:
-            _converse(app, narrowed, json)
+            _converse(app, rag.chain if app is rag else _nothing, narrowed, json, quiet)
         elif json:
             out_json(as_json(app.ask(question, narrowed=narrowed)))
         else:
             _print_stream(app, question, (), narrowed)
 
 
-def _answer_file(app: RagApp, questions: Path, narrowed: Scope | None) -> None:
-    """A JSON line for each question; one that can't be asked has its reason there, and the others are answered."""
+def answering(app: RagApp, quiet: bool, *, conversing: bool = False) -> RagApp | ServiceAnswers:
+    """Who answers: this process, or the service that has the data folder open, since nobody else can then.
+
+    Raises RagappError where there is nothing to answer from: "not in your documents" would be no answer to a slip of
+    the pen in the folder's name.
+    """
+    from ragapp.cli.handover import handover, note_handover
+
+    if not app.status().documents:
+        raise RagappError(
+            f"There are no documents in {app.settings.data} yet; take some in: ragapp ingest FOLDER "
+            "(--data or RAGAPP_DATA names another data folder)."
+        )
+    service = handover(app.settings.data)
+    if service is None:
+        return app
+    from ragapp.cli.service_answers import ServiceAnswers
+
+    note_handover(service, quiet)
+    return ServiceAnswers(service, conversing)
+
+
+def _answer_file(app: RagApp | ServiceAnswers, rows: Iterator[dict[str, Any]], narrowed: Scope | None) -> None:
+    """A JSON line for each question; one that has no answer has its reason there, and the others are answered."""
     asked = refused = 0
-    for row in read_questions(questions):
+    for row in rows:
         asked += 1
         try:
             answer = as_json(app.ask(row["question"], history=row.get("history") or (), narrowed=narrowed))
-        except (BadQuestion, QuestionTooLong) as error:
+        except (BadQuestion, QuestionTooLong, EngineError) as error:
             refused += 1
             answer = {"question": row["question"], "error": str(error)}
         out_json({"id": row["id"], **answer}, indent=None)
@@ -128,7 +155,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id and question; a row that has none is named by its line."""
+    """Rows with id and question; a row that has none is named by its line. The file is read at once."""
     try:
         # split at line feeds alone: JSON lets other separators of lines stand inside a question
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -136,6 +163,10 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
         raise RagappError(
             f"The questions in {path} can't be read: {getattr(error, 'strerror', None) or error}."
         ) from None
+    return _rows(path, lines)
+
+
+def _rows(path: Path, lines: Sequence[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -150,7 +181,9 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
             ) from None
 
 
-def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
+def _converse(
+    app: RagApp | ServiceAnswers, prepare: Callable[[], object], narrowed: Scope | None, json: bool, quiet: bool
+) -> None:
     """Questions from the terminal or a pipe, one a line, each with those before it as history.
 
     One that can't be answered doesn't end it. At a terminal Ctrl-C stops an answer, and ends the rest.
@@ -160,12 +193,12 @@ def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     terminal = sys.stdin.isatty()
-    if terminal:
+    if terminal and not quiet:
         note("Ask away; Ctrl-C stops an answer, an empty line or Ctrl-D ends the conversation.")
     while (question := _next_question()) is not None:
         asked += 1
         # builds the parts at the first question; an import that Ctrl-C breaks off can't be begun again, so it ends all
-        app.chain()
+        prepare()
         try:
             if json:
                 answer = app.ask(question, history=history, narrowed=narrowed)
@@ -189,6 +222,10 @@ def _converse(app: RagApp, narrowed: Scope | None, json: bool) -> None:
         raise typer.Exit(2 if refused == asked else 1)
 
 
+def _nothing() -> None:
+    """What is to be built before a question that the service answers."""
+
+
 def _next_question() -> str | None:
     if sys.stdin.isatty():
         print("\n> ", end="", file=sys.stderr, flush=True)  # noqa: T201 - the prompt belongs to the terminal
@@ -197,7 +234,7 @@ def _next_question() -> str | None:
     return next((line.strip() for line in sys.stdin if line.strip()), None)
 
 
-def _print_stream(app: RagApp, question: str, history: Any, narrowed: Scope | None) -> Answer:
+def _print_stream(app: RagApp | ServiceAnswers, question: str, history: Any, narrowed: Scope | None) -> Answer:
     """Print sentences as they come, then what they rest on."""
     from ragapp.answer.chain import written
     from ragapp.answer.events import Done, SentenceReady

@@ -11,6 +11,7 @@ import typer
 
 from ragapp.cli.ask import as_json as answer_json
 from ragapp.cli.ask import read_questions
+from ragapp.cli.handover import handover
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
 from ragapp.errors import RagappError
 
@@ -53,6 +54,11 @@ def run(
 
     answers: dict[str, Answer] = {}
     with open_app(profile, data, quiet) as rag, _Bar(len(rows), quiet) as bar:
+        if service := handover(rag.settings.data):
+            raise RagappError(
+                f"The service at {service.url} has this data folder open, and answers are measured while nobody else "
+                "asks; stop it, then try again."
+            )
 
         def done(outcome: Outcome, answer: Answer) -> None:
             answers[outcome.id] = answer

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragapp.cli.options import note
-from ragapp.errors import RagappError
+from ragapp.errors import BadQuestion, RagappError
 
 if TYPE_CHECKING:
+    import httpx
+
     from ingest.removal import Removal
     from ingest.report import IngestReport
     from ragapp.cli.progress import SilentWatcher
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.5
 _LIMIT_S = 30.0
 _RUNNING = ("waiting", "running")
+_NOT_ASKED = (400, 413, 422)
+"""What the service says of a question that can't be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +110,59 @@ class Handover:
             job=job_id,
         )
 
-    def _call(self, method: str, path: str, body: Any = None, limit_s: float | None = _LIMIT_S) -> Any:
+    def get(self, path: str, wanted: Mapping[str, Any]) -> Any:
+        """What the service says of an address, with what is wanted of it as its query."""
+        return self._call("GET", path, wanted=wanted, limit_s=None)
+
+    def lines(self, method: str, path: str, body: Any) -> Iterator[str]:
+        """The lines of an answer that comes bit by bit. Raises BadQuestion where the service takes none of it."""
         import httpx
 
-        headers = {"authorization": f"Bearer {self.secret}"}
         try:
-            # loopback only: a proxy of the environment must not see the secret
+            with httpx.stream(method, self.url + path, json=body, timeout=None, **self._as_owner()) as answer:  # noqa: S113 a model may load for minutes
+                if answer.is_error:
+                    answer.read()
+                    raise self._refused(answer)
+                yield from answer.iter_lines()
+        except httpx.HTTPError as error:
+            raise self._gone(error) from None
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        limit_s: float | None = _LIMIT_S,
+        wanted: Mapping[str, Any] | None = None,
+    ) -> Any:
+        import httpx
+
+        try:
             answer = httpx.request(
-                method, self.url + path, json=body, headers=headers, timeout=limit_s, trust_env=False
+                method, self.url + path, json=body, params=wanted, timeout=limit_s, **self._as_owner()
             )
         except httpx.HTTPError as error:
-            raise RagappError(
-                f"The service at {self.url} has this data folder open and doesn't answer ({error}); start it again "
-                "(ragapp serve), or end it."
-            ) from None
+            raise self._gone(error) from None
         if answer.is_error:
-            try:
-                said = str(answer.json()["detail"])
-            except (ValueError, KeyError, TypeError):
-                said = f"The service at {self.url} answered {answer.status_code}."
-            raise RagappError(said)
+            raise self._refused(answer)
         return answer.json() if answer.content else None
+
+    def _as_owner(self) -> dict[str, Any]:
+        # loopback only: a proxy of the environment must not see the secret
+        return {"headers": {"authorization": f"Bearer {self.secret}"}, "trust_env": False}
+
+    def _gone(self, error: Exception) -> RagappError:
+        return RagappError(
+            f"The service at {self.url} has this data folder open and doesn't answer ({error}); start it again "
+            "(ragapp serve), or end it."
+        )
+
+    def _refused(self, answer: httpx.Response) -> RagappError:
+        try:
+            said = str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            said = f"The service at {self.url} answered {answer.status_code}."
+        return BadQuestion(said) if answer.status_code in _NOT_ASKED else RagappError(said)
 
 
 def handover(data: Path) -> Handover | None:

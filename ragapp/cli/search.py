@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.ask import narrowing, place, read_questions
+from ragapp.cli.ask import answering, narrowing, place, read_questions
 from ragapp.cli.options import Collection, Data, Json, Profile, Quiet, open_app, out, out_json
 from ragapp.errors import BadQuestion
 
 if TYPE_CHECKING:
     from ragapp import RagApp
     from ragapp.access import Scope
+    from ragapp.cli.service_answers import ServiceAnswers
     from ragapp.types import Passage
 
 
@@ -35,10 +37,14 @@ def search(
     """
     if questions is None and not (query or "").strip():
         raise BadQuestion("There is nothing to look for; give a query or --questions FILE.")
-    with open_app(profile, data, quiet) as app:
-        narrowed = narrowing(app, collection)
-        if questions is not None:
-            _search_file(app, questions, limit, narrowed)
+    if query is not None and questions is not None:
+        raise typer.BadParameter("Give a query or --questions, not both.")
+    rows = None if questions is None else read_questions(questions)
+    with open_app(profile, data, quiet) as rag:
+        narrowed = narrowing(rag, collection)
+        app = answering(rag, quiet)
+        if rows is not None:
+            _search_file(app, rows, limit, narrowed)
             return
         found = app.search(query or "", limit=limit, narrowed=narrowed)
     if json:
@@ -50,10 +56,12 @@ def search(
             _print(number, passage)
 
 
-def _search_file(app: RagApp, questions: Path, limit: int | None, narrowed: Scope | None) -> None:
+def _search_file(
+    app: RagApp | ServiceAnswers, rows: Iterator[dict[str, Any]], limit: int | None, narrowed: Scope | None
+) -> None:
     """A JSON line for each question; an empty one has its reason there, and the others are searched for."""
     asked = refused = 0
-    for row in read_questions(questions):
+    for row in rows:
         asked += 1
         if row["question"].strip():
             found = app.search(row["question"], limit=limit, narrowed=narrowed)

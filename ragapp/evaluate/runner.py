@@ -9,7 +9,7 @@ from typing import Any
 
 from ragapp.answer.words import names, numbers, words
 from ragapp.app import RagApp
-from ragapp.errors import BadQuestion, QuestionTooLong
+from ragapp.errors import BadQuestion, EngineError, QuestionTooLong
 from ragapp.evaluate.metrics import Outcome
 from ragapp.types import Answer
 
@@ -21,7 +21,7 @@ _FIRST = 5
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """A question that could not be asked, which says nothing about the answers."""
+    """A question that could not be asked, or broke off, which says nothing about the answers."""
 
     id: str
     reason: str
@@ -37,7 +37,7 @@ async def run(
         async with room:
             try:
                 answer = await app.aask(row["question"], history=row.get("history") or ())
-            except (BadQuestion, QuestionTooLong) as error:
+            except (BadQuestion, QuestionTooLong, EngineError) as error:
                 return Unasked(str(row["id"]), str(error))
         outcome = judged(row, answer)
         done(outcome, answer)

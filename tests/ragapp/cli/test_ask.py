@@ -117,8 +117,10 @@ class TestSearch:
         assert Path(rows[1]["passages"][0]["source"]).name == "prices.csv"
 
     def test_nothing_in_yet(self, run: Callable[..., Any]) -> None:
-        ran = run("search", "anything")
-        assert (ran.code, ran.out) == (0, "Nothing found.\n")
+        for command in ("search", "ask"):
+            ran = run(command, "anything")
+            assert (ran.code, ran.out) == (2, "")
+            assert ran.err.startswith("There are no documents in ") and "ragapp ingest FOLDER" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """ragapp ingest: what is said, in text and in JSON, and the exit code."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.rights import ordinary_user
 
 from .conftest import Run
 
@@ -36,6 +40,29 @@ def test_a_file_that_can_not_be_read_is_one_line_and_the_run_goes_on(run: Run, d
     for name in ("broken.pdf", "empty.txt", "picture.png"):
         assert len([line for line in ran.err.splitlines() if line.startswith("failed") and name in line]) == 1
     assert run("search", "caretaker", "--json").json["passages"]
+
+
+def test_what_rights_keep_out_is_one_line_each_and_the_others_are_in(
+    documents: Path, tmp_path: Path, models_dir: Path
+) -> None:
+    (documents / "secret.md").write_text("# Secret\n\nNot for this user.\n")
+    (documents / "secret.md").chmod(0)
+    (documents / "shut").mkdir(mode=0)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "models").symlink_to(models_dir)
+    ran = subprocess.run(
+        [*ordinary_user(), sys.executable, "-m", "ragapp", "ingest", str(documents), "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert sorted(line for line in ran.stderr.splitlines() if line.startswith("failed")) == [
+        f"failed   {documents / 'secret.md'}: can't be opened (Permission denied)",
+        f"failed   {documents / 'shut'}: the folder can't be read (Permission denied)",
+    ]
+    assert ran.stdout.startswith("3 added, 0 changed, 0 unchanged, 0 removed, 2 failed; ")
 
 
 def test_a_new_version_that_can_not_be_read_hides_nothing(run: Run, documents: Path) -> None:
@@ -77,7 +104,10 @@ def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
 def test_nothing_readable(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.bin").write_bytes(bytes(range(256)))
-    assert run("ingest", tmp_path / "in").code == 2
+    ran = run("ingest", tmp_path / "in")
+    assert ran.code == 2
+    assert ran.err.splitlines()[1:] == [f"failed   {tmp_path / 'in' / 'a.bin'}: has the format .bin, which is not read"]
+    assert ran.out.startswith("0 added, 0 changed, 0 unchanged, 0 removed, 1 failed; 0 chunks")
 
 
 def test_quiet_says_only_the_result(run: Run, documents: Path) -> None:
