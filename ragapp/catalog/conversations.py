@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import and_, delete, func, literal, or_, select, update
 
+from ragapp.catalog.rows import MEMBER
 from ragapp.catalog.service_rows import AnswerRow, AnswerState, AttachmentRow, ConversationRow, Door, FeedbackRow
 from ragapp.catalog.service_tables import AnswerTable, AttachmentTable, ConversationTable, FeedbackTable
 from ragapp.catalog.sessions import Sessions
@@ -217,15 +218,19 @@ class Conversations:
 
     def loose(self, collections_of_conversations: str) -> tuple[str, ...]:
         """Documents in collections whose names begin so, and end with the conversation's id, that belong to none: it
-        went while they came in, or what they lay in never came in."""
+        went while they came in, or the file that they lay in was taken off."""
         attached = select(AttachmentTable.document_id)
-        in_use = select(literal(collections_of_conversations) + AttachmentTable.conversation_id)
+        inside = AttachmentTable.name + MEMBER
+        # by its name, since a member comes in before its container
+        file_of_it = select(AttachmentTable.document_id).where(
+            literal(collections_of_conversations) + AttachmentTable.conversation_id == DocumentTable.collection,
+            or_(AttachmentTable.name == "", func.substr(DocumentTable.source, 1, func.length(inside)) == inside),
+        )
         wanted = select(DocumentTable.id).where(
             DocumentTable.collection.startswith(collections_of_conversations, autoescape=True),
-            # a member comes in before its container: as long as anything is attached there, it may be on its way
             or_(
                 and_(DocumentTable.container == "", DocumentTable.id.not_in(attached)),
-                DocumentTable.collection.not_in(in_use),
+                and_(DocumentTable.container != "", ~file_of_it.correlate(DocumentTable).exists()),
             ),
         )
         with self._sessions.reading() as session:

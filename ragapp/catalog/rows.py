@@ -12,6 +12,8 @@ JobState = Literal["waiting", "running", "finished", "failed", "interrupted", "c
 JobKind = Literal["ingest", "sync", "stale", "retry"]
 FileAction = Literal["new", "changed", "moved", "gone", "unchanged", "unreadable"]
 FileState = Literal["planned", "done", "failed"]
+MEMBER = "!/"
+"""Between a container's source and the name of what lies in it."""
 
 
 @dataclass(frozen=True, slots=True)

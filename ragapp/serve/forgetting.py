@@ -20,6 +20,7 @@ from ragapp.serve.withheld import readable
 _log = logging.getLogger(__name__)
 _EVERY_S = 600.0
 _PAGE = 200
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ def sweep(rag: RagApp, now: datetime | None = None) -> Swept:
     days = rag.settings.serve.retention_days
     answers = rag.catalog.conversations.forget_before(now - timedelta(days=days)) if days else 0
     due = rag.catalog.conversations.expired_attachments(now)
-    files = remove_files(rag, [*due, *loose_files(rag)])
-    rag.catalog.conversations.detach(due)
+    rag.catalog.conversations.detach(due)  # first: what lies in them is loose from then on, and so are they
+    files = remove_files(rag, dict.fromkeys([*due, *loose_files(rag)]))
     clear_old(rag.settings.data / "uploads", now.timestamp())
     if answers:
         rag.catalog.scrub()
@@ -51,10 +52,13 @@ def loose_files(rag: RagApp) -> tuple[str, ...]:
 
 def remove_files(rag: RagApp, document_ids: Iterable[str]) -> int:
     """Take away files of conversations, as far as they are in. Returns how many."""
-    known = rag.catalog.known(document_ids)
-    if known:
-        rag.remove(rag.plan_removal(*known))
-    return len(known)
+    removed, ids = 0, list(document_ids)
+    for first in range(0, len(ids), _AT_ONCE):
+        known = rag.catalog.known(ids[first : first + _AT_ONCE])
+        if known:
+            rag.remove(rag.plan_removal(*known))
+        removed += len(known)
+    return removed
 
 
 async def keep_sweeping(rag: RagApp) -> None:

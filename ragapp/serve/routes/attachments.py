@@ -13,7 +13,7 @@ from ingest.uploads import source_of, stage
 from ragapp.catalog.rows import DocumentState
 from ragapp.serve.asking import conversation_group
 from ragapp.serve.callers import Asker
-from ragapp.serve.forgetting import remove_files
+from ragapp.serve.forgetting import loose_files, remove_files
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
 from ragapp.serve.routes.conversations import ConversationId, own
@@ -74,7 +74,8 @@ def detach_file(
         raise not_found("file")
     # first the note: one that is still being read comes in without it, and is removed after its job
     house.catalog.conversations.detach([document_id])
-    remove_files(house.rag, [document_id])
+    # with what lies in it, where it never came in itself
+    remove_files(house.rag, dict.fromkeys([document_id, *loose_files(house.rag)]))
     house.note(caller.person.id, "conversation.detach", row.id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

@@ -165,21 +165,36 @@ def test_one_that_came_in_after_its_conversation_went_is_swept(office: Service, 
         assert office.house.catalog.document(held["document_id"]) is None
 
 
-def test_what_lies_in_an_archive_that_never_came_in_itself_goes_with_the_last_file(
-    office: Service, conversation: str
-) -> None:
+@pytest.fixture
+def broken_off(office: Service, conversation: str) -> str:
+    """The id of a document in an archive that was attached beside another file, and never came in itself."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("crane.md", TEXT)
-    catalog = office.house.catalog
     with office.signed_in("bob") as bob:
+        attach(bob, conversation, "memo.md", b"# Memo")
         held = attach(bob, conversation, "quotes.zip", packed.getvalue())
-        (member,) = catalog.documents(container=held["document_id"])
-        catalog.removals.take_away([held["document_id"]])
-        assert sweep(office.house.rag).files == 0, "it may be on its way"
-        catalog.conversations.detach([held["document_id"]])
-        assert sweep(office.house.rag).files == 1
-        assert catalog.document(member.id) is None
+    (member,) = office.house.catalog.documents(container=held["document_id"])
+    office.house.catalog.removals.take_away([held["document_id"]])
+    assert sweep(office.house.rag).files == 0, "it may be on its way"
+    return member.id
+
+
+def test_what_lies_in_an_archive_that_never_came_in_itself_goes_with_it(
+    office: Service, conversation: str, broken_off: str
+) -> None:
+    archive = document_id(conversation_group(conversation), "quotes.zip")
+    with office.signed_in("bob") as bob:
+        assert bob.delete(f"/v1/conversations/{conversation}/files/{archive}").status_code == 204
+    assert office.house.catalog.document(broken_off) is None
+    assert sweep(office.house.rag).files == 0, "the other file stays"
+
+
+def test_and_with_its_conversation(office: Service, conversation: str, broken_off: str) -> None:
+    with office.signed_in("bob") as bob:
+        bob.delete(f"/v1/conversations/{conversation}")
+    assert sweep(office.house.rag).files == 2
+    assert office.house.catalog.document(broken_off) is None
 
 
 def test_a_conversation_takes_so_many_and_no_more(
