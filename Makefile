@@ -70,7 +70,7 @@ setup: $(READY) ## only install
 	@echo "Ready: the $(SET) set in .venv"
 
 .PHONY: lock
-lock: ## bring both locks up to pyproject.toml (UPGRADE=1 takes the newest releases)
+lock: ## bring the locks up to pyproject.toml (UPGRADE=1 takes the newest releases)
 	@[[ -x $(BIN)/uv ]] || configs/setup/install $(SET) # a lock that can't be installed any more can still be renewed
 	@configs/setup/lock $(if $(UPGRADE),--upgrade)
 

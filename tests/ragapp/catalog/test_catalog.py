@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow, OriginRow, Totals
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.types import Principal, document_id
+from tests.rights import ordinary_user
 
 from .conftest import row
 
@@ -324,11 +324,26 @@ def test_a_file_size_limit_says_so_and_keeps_what_was_there(tmp_path: Path) -> N
     catalog.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_rights_is_one_sentence(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(CatalogError, match="check its rights"):
-        Catalog.open(tmp_path / "data")
+@pytest.mark.parametrize("rights", [0o500, 0o000])
+def test_a_folder_without_rights_is_one_sentence(rights: int, tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=rights)
+    script = (
+        "import pathlib, sys\n"
+        "from ragapp.catalog.catalog import Catalog\n"
+        "from ragapp.errors import CatalogError\n"
+        "try:\n"
+        "    Catalog.open(pathlib.Path(sys.argv[1]))\n"
+        "except CatalogError as error:\n"
+        "    print(error)\n"
+    )
+    ran = subprocess.run(
+        [*ordinary_user(), sys.executable, "-c", script, str(tmp_path / "shut" / "data")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    path = tmp_path / "shut" / "data" / "catalog.db"
+    assert ran.stdout == f"The catalog {path} can't be opened: Permission denied; check its rights.\n", ran.stderr
 
 
 def test_a_data_path_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
