@@ -42,7 +42,7 @@ def ask(
         raise BadQuestion("The question is empty; ask something.")
     if question is not None and questions is not None:
         raise typer.BadParameter("Give a question or --questions, not both.")
-    rows = None if questions is None else read_questions(questions)
+    rows = None if questions is None else list(read_questions(questions))
     with open_app(profile, data, quiet) as rag:
         narrowed = narrowing(rag, collection)
         app = answering(rag, quiet, conversing=question is None and rows is None)
@@ -78,7 +78,7 @@ def answering(app: RagApp, quiet: bool, *, conversing: bool = False) -> RagApp |
     return ServiceAnswers(service, conversing)
 
 
-def _answer_file(app: RagApp | ServiceAnswers, rows: Iterator[dict[str, Any]], narrowed: Scope | None) -> None:
+def _answer_file(app: RagApp | ServiceAnswers, rows: Sequence[dict[str, Any]], narrowed: Scope | None) -> None:
     """A JSON line for each question; one that has no answer has its reason there, and the others are answered."""
     asked = refused = 0
     for row in rows:
@@ -155,7 +155,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id and question; a row that has none is named by its line. The file is read at once."""
+    """Rows with id and question; a row that has none is named by its line."""
     try:
         # split at line feeds alone: JSON lets other separators of lines stand inside a question
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -163,10 +163,6 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
         raise RagappError(
             f"The questions in {path} can't be read: {getattr(error, 'strerror', None) or error}."
         ) from None
-    return _rows(path, lines)
-
-
-def _rows(path: Path, lines: Sequence[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +39,7 @@ def search(
         raise BadQuestion("There is nothing to look for; give a query or --questions FILE.")
     if query is not None and questions is not None:
         raise typer.BadParameter("Give a query or --questions, not both.")
-    rows = None if questions is None else read_questions(questions)
+    rows = None if questions is None else list(read_questions(questions))
     with open_app(profile, data, quiet) as rag:
         narrowed = narrowing(rag, collection)
         app = answering(rag, quiet)
@@ -57,7 +57,7 @@ def search(
 
 
 def _search_file(
-    app: RagApp | ServiceAnswers, rows: Iterator[dict[str, Any]], limit: int | None, narrowed: Scope | None
+    app: RagApp | ServiceAnswers, rows: Sequence[dict[str, Any]], limit: int | None, narrowed: Scope | None
 ) -> None:
     """A JSON line for each question; an empty one has its reason there, and the others are searched for."""
     asked = refused = 0

@@ -234,12 +234,12 @@ def test_a_process_of_our_own_writes_down_what_every_library_says(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with closing(open_process_log(Settings(data=tmp_path))), RagApp(data=tmp_path):
-        for name in ("httpx", "uvicorn.error", "langchain_core", "transformers", "ragapp"):
+        for name in ("httpx", "uvicorn.error", "langchain_core", "qdrant_client", "ragapp"):
             logging.getLogger(name).warning("from %s", name)
         logging.getLogger("httpx").info("of no interest")
         logging.getLogger("py.warnings").warning("a warning of Python's")
     assert messages(tmp_path) == [
-        "from httpx", "from uvicorn.error", "from langchain_core", "from transformers", "from ragapp",
+        "from httpx", "from uvicorn.error", "from langchain_core", "from qdrant_client", "from ragapp",
         "a warning of Python's",
     ]  # fmt: skip
     assert capfd.readouterr() == ("", "")

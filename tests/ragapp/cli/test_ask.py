@@ -150,7 +150,10 @@ def test_a_line_that_is_no_question_is_named(run: Callable[..., Any], tmp_path: 
     assert "Line 2" in ran.err
 
 
-def test_an_unknown_model_is_one_sentence(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_model_is_one_sentence(
+    run: Callable[..., Any], documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ingest", documents)
     monkeypatch.setenv("RAGAPP_EMBEDDER__MODEL", "no-such-model")
     ran = run("search", "anything")
     assert ran.code == 2

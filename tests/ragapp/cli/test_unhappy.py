@@ -500,7 +500,7 @@ class TestConversation:
     ) -> None:
         monkeypatch.setattr(sys, "stdin", Terminal("One?\nTwo?\n\n"))
         app = Breaks(KeyboardInterrupt(), EngineError("The engine died; ask again."))
-        _converse(app, None, json=False)  # type: ignore[arg-type]
+        _converse(app, app.chain, None, json=False, quiet=False)  # type: ignore[arg-type]
         assert app.errors == []
         said = capsys.readouterr().err
         assert said.index("Stopped; ask on.") < said.index("The engine died; ask again.")
@@ -508,14 +508,15 @@ class TestConversation:
     def test_in_a_pipe_it_ends_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", io.StringIO("One?\nTwo?\n"))
         with pytest.raises(KeyboardInterrupt):
-            _converse(Breaks(KeyboardInterrupt()), None, json=False)  # type: ignore[arg-type]
+            _converse(Breaks(KeyboardInterrupt()), bool, None, json=False, quiet=False)  # type: ignore[arg-type]
 
     def test_in_a_pipe_each_question_has_its_line_and_the_exit_says_that_none_was_answered(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(sys, "stdin", io.StringIO("One?\nTwo?\n"))
         with pytest.raises(typer.Exit) as ended:
-            _converse(Breaks(EngineError("It died."), EngineError("Again.")), None, json=True)  # type: ignore[arg-type]
+            app = Breaks(EngineError("It died."), EngineError("Again."))
+            _converse(app, app.chain, None, json=True, quiet=False)  # type: ignore[arg-type]
         assert ended.value.exit_code == 2
         rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert rows == [{"question": "One?", "error": "It died."}, {"question": "Two?", "error": "Again."}]
