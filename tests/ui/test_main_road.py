@@ -178,3 +178,12 @@ def test_on_a_phone_the_citation_takes_the_screen(lit: Service, visit: Visit) ->
     box = panel.bounding_box()
     assert box and box["width"] >= 380 and box["x"] >= 0
     assert root.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_not_there_is_said_in_the_askers_language(lit: Service, visit: Visit) -> None:
+    root = visit(lit, "root")
+    root.ask("Wie hoch ist der Reaktor in Brisbane und wer hat ihn gebaut?")
+    assert "Das steht nicht in Ihren Dokumenten." in root.words
+    root.page.reload()
+    root.answered()
+    assert "Das steht nicht in Ihren Dokumenten." in root.words

@@ -17,7 +17,7 @@ from ui.parts.session import client, said
 _LONGEST = 20_000
 _LOOK_S = 2
 _UNSETTLED = ("queued", "running")
-_SHOWN = ("state", "reason", "sentences", "citations", "nearest", "withheld")
+_SHOWN = ("state", "reason", "answer", "sentences", "citations", "nearest", "withheld")
 """What the answer's part needs of an answer that is done."""
 
 

@@ -199,7 +199,7 @@ class AnswerView {
 
   notFound(answer) {
     // the service's sentence is in the language of the question
-    if (!this.sentences.length) this.text.replaceChildren(el("span", {}, answer.answer || "This is not in your documents."));
+    if (!this.sentences.length) this.text.replaceChildren(el("span", {}, answer.answer));
     if (!answer.nearest || !answer.nearest.length) return;
     this.more.replaceChildren(
       el("p", { class: "soft" }, "What came nearest:"),
