@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragapp.index.base import Hit, HybridHits
 from ragapp.types import StageScore
@@ -14,8 +14,7 @@ DENSE_WEIGHT = 0.5
 half was mostly above the better branch and never more than 0.02 under it; reciprocal ranks fell below BM25."""
 
 
-@dataclass(frozen=True, slots=True)
-class FusedHit:
+class FusedHit(NamedTuple):
     """A chunk with the ranks and scores that each stage gave it."""
 
     id: str
@@ -32,37 +31,37 @@ def fuse(hits: HybridHits, limit: int, dense_weight: float = DENSE_WEIGHT) -> li
     since its true score lies beyond the cut-off; in a branch that wasn't full it has none. Ties go to the better dense
     score, then to the place in the document, which doesn't depend on how and when the index was written.
     """
-    branches = {"dense": hits.dense, "bm25": hits.bm25}
-    weights = {"dense": dense_weight, "bm25": 1 - dense_weight}
-    scaled = {name: _scaled(branch) for name, branch in branches.items()}
-    beyond = {name: scaled[name][branch[-1].id] if len(branch) >= limit else 0.0 for name, branch in branches.items()}
-    ranks = {name: {hit.id: rank for rank, hit in enumerate(branch, 1)} for name, branch in branches.items()}
-    raw = {name: {hit.id: hit.score for hit in branch} for name, branch in branches.items()}
-    payloads = {hit.id: hit.payload for branch in branches.values() for hit in branch}
-
-    def total(point: str) -> float:
-        return sum(weights[name] * scaled[name].get(point, beyond[name]) for name in branches)
-
-    def key(point: str) -> tuple[Any, ...]:
-        place = payloads[point].get("document_id", ""), payloads[point].get("ordinal", 0)
-        return -total(point), -raw["dense"].get(point, -1.0), *place, point
-
-    order = sorted(payloads, key=key)
-    return [
-        FusedHit(
-            point,
-            total(point),
-            payloads[point],
-            {
-                **{name: StageScore(ranks[name][point], raw[name][point]) for name in branches if point in ranks[name]},
-                "fused": StageScore(rank, total(point)),
-            },
-        )
-        for rank, point in enumerate(order, 1)
-    ]
+    near = _Branch.of(hits.dense, limit, dense_weight)
+    worded = _Branch.of(hits.bm25, limit, 1 - dense_weight)
+    branches = (("dense", near), ("bm25", worded))
+    payloads = {hit.id: hit.payload for hit in hits.dense + hits.bm25}
+    order = []
+    for point, payload in payloads.items():
+        total = near.shares.get(point, near.beyond) + worded.shares.get(point, worded.beyond)
+        cosine = near.scores[point].score if point in near.scores else -1.0
+        order.append((-total, -cosine, payload.get("document_id", ""), payload.get("ordinal", 0), point))
+    fused = []
+    for rank, (below, *_, point) in enumerate(sorted(order), 1):
+        scores = {name: found.scores[point] for name, found in branches if point in found.scores}
+        scores["fused"] = StageScore(rank, -below)
+        fused.append(FusedHit(point, -below, payloads[point], scores))
+    return fused
 
 
-def _scaled(branch: tuple[Hit, ...]) -> dict[str, float]:
-    """Scores of one branch as shares of its best, negative ones as zero."""
-    best = max((hit.score for hit in branch), default=0.0)
-    return {hit.id: max(hit.score, 0.0) / best if best > 0 else 0.0 for hit in branch}
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """What one branch gives each chunk that it found, and those that it did not."""
+
+    scores: dict[str, StageScore]
+    shares: dict[str, float]
+    """Weighted shares of the branch's best score, negative scores as zero."""
+    beyond: float
+    """The share of a chunk that the branch did not bring."""
+
+    @classmethod
+    def of(cls, hits: Sequence[Hit], limit: int, weight: float) -> _Branch:
+        best = max((hit.score for hit in hits), default=0.0)
+        each = weight / best if best > 0 else 0.0
+        shares = {hit.id: max(hit.score, 0.0) * each for hit in hits}
+        scores = {hit.id: StageScore(rank, hit.score) for rank, hit in enumerate(hits, 1)}
+        return cls(scores, shares, shares[hits[-1].id] if len(hits) >= limit else 0.0)
