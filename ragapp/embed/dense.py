@@ -19,7 +19,7 @@ from ragapp.embed.tokencount import TokenCounter, whole
 from ragapp.errors import ModelError
 from ragapp.index.base import Vector
 from ragapp.models.memory import free_memory, weights_bytes
-from ragapp.models.processor import cpu_dtype
+from ragapp.models.processor import cpu_dtype, waiting_asleep
 from ragapp.settings import EmbedderSettings
 
 _SAMPLE = 1 << 20
@@ -183,7 +183,8 @@ class DenseEmbedder(Embeddings):
     def _load(self) -> Any:
         check_device(self._settings)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        import torch
+        with waiting_asleep():
+            import torch
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar

@@ -16,7 +16,7 @@ from typing import IO, Any
 from ragapp.engine.lifeline import Tether, tethered_context
 from ragapp.errors import EngineError, ModelError
 from ragapp.models.memory import free_memory, weights_bytes
-from ragapp.models.processor import cpu_dtype
+from ragapp.models.processor import cpu_dtype, waiting_asleep
 from ragapp.settings import ChatSettings, EngineSettings
 
 _NAMED_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b.*: \S")
@@ -62,7 +62,7 @@ def launch(plan: Plan, tether: Tether, folder: Path, log: IO[bytes]) -> Any:
     _prepare_environment(plan)
     _send_messages_to(log)
     tether.prepare(_NEEDED if _has_gpu() else (*_NEEDED, "vllm.v1.worker.cpu_worker"), os.environ)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), waiting_asleep():
         warnings.simplefilter("ignore")  # of libraries being imported: none is about what this program does
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform

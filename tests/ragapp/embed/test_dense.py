@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -193,6 +195,30 @@ def test_what_is_asked_before_loading_loads_no_torch() -> None:
     first, second = ran.stdout.splitlines()
     assert first.split()[1:] == ["384", "256", "4"]
     assert second == "[]"
+
+
+def test_threads_that_wait_sleep_and_other_processes_are_left_alone() -> None:
+    script = (
+        "import os, pathlib, sys\n"
+        "from ragapp.embed.dense import DenseEmbedder\n"
+        "from ragapp.settings import EmbedderSettings\n"
+        "DenseEmbedder(pathlib.Path(sys.argv[1]), EmbedderSettings(), 'm').encode(['a b'])\n"
+        "print(os.environ.get('OMP_WAIT_POLICY'))\n"
+    )
+
+    def waits(**environment: str) -> tuple[str, str]:
+        ran = subprocess.run(
+            [sys.executable, "-c", script, str(packaged())],
+            env={**os.environ, "OMP_DISPLAY_ENV": "true", **environment},
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        said = re.findall(r"OMP_WAIT_POLICY = '(\w+)'", ran.stderr)
+        if not said:
+            pytest.skip("this torch's OpenMP library doesn't say how its threads wait")
+        return said[0], ran.stdout.strip()
+
+    assert waits() == ("PASSIVE", "None")
+    assert waits(OMP_WAIT_POLICY="active") == ("ACTIVE", "active")
 
 
 def test_the_fingerprint_follows_the_weights_and_the_prompt_and_not_the_place(tmp_path: Path) -> None:
