@@ -206,10 +206,12 @@ def test_threads_that_wait_sleep_and_other_processes_are_left_alone() -> None:
         "print(os.environ.get('OMP_WAIT_POLICY'))\n"
     )
 
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+
     def waits(**environment: str) -> tuple[str, str]:
         ran = subprocess.run(
             [sys.executable, "-c", script, str(packaged())],
-            env={**os.environ, "OMP_DISPLAY_ENV": "true", **environment},
+            env={**inherited, "OMP_DISPLAY_ENV": "true", **environment},
             capture_output=True, text=True, timeout=120, check=True,
         )  # fmt: skip
         said = re.findall(r"OMP_WAIT_POLICY = '(\w+)'", ran.stderr)
