@@ -333,9 +333,10 @@ class RagApp:
         )
 
     def _build_embedder(self) -> DenseEmbedder:
-        from ragapp.embed.dense import DenseEmbedder
+        from ragapp.embed.dense import DenseEmbedder, check_device
 
         wanted = self.settings.embedder
+        check_device(wanted)  # before anything is downloaded for it
         return DenseEmbedder(self._folder(wanted.model, "embedder", wanted.revision), wanted, wanted.model)
 
     def _build_engine(self) -> VllmEngine:

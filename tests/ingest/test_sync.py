@@ -308,17 +308,19 @@ class TestWhatAnAdminMends:
         assert (file.reason, file.attempts) == ("can't be opened (Permission denied)", 1)
         assert house.intake.sync(SOURCE).added == 1
 
-    def test_a_file_is_taken_once_the_limit_is_raised(self, tmp_path: Path, docs: Path) -> None:
+    @pytest.mark.parametrize(
+        ("limits", "said"),
+        [
+            (IngestSettings(max_file_mib=1), "larger than 1 MiB"),
+            (IngestSettings(max_text_mib=1), "ingest.max_text_mib"),
+        ],
+    )
+    def test_a_file_is_taken_once_the_limit_is_raised(
+        self, tmp_path: Path, docs: Path, limits: IngestSettings, said: str
+    ) -> None:
         (docs / "large.md").write_text(f"The crane is green.{' ' * (1 << 20)}\n")
-        with opened(tmp_path / "data", docs, IngestSettings(max_file_mib=1)) as house:
-            assert "larger than 1 MiB" in house.intake.sync(SOURCE).failed[0].reason
-        with opened(tmp_path / "data", docs) as house:
-            assert house.intake.sync(SOURCE).added == 1
-
-    def test_a_file_of_much_text_is_taken_once_the_limit_is_raised(self, tmp_path: Path, docs: Path) -> None:
-        (docs / "long.md").write_text(f"The crane is green.{' ' * (1 << 20)}\n")
-        with opened(tmp_path / "data", docs, IngestSettings(max_text_mib=1)) as house:
-            assert "ingest.max_text_mib" in house.intake.sync(SOURCE).failed[0].reason
+        with opened(tmp_path / "data", docs, limits) as house:
+            assert said in house.intake.sync(SOURCE).failed[0].reason
         with opened(tmp_path / "data", docs) as house:
             assert house.intake.sync(SOURCE).added == 1
 

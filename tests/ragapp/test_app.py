@@ -164,6 +164,16 @@ def test_inherited_tracing_variables_are_switched_off(monkeypatch: pytest.Monkey
     assert not tracing_is_enabled()
 
 
+def test_a_gpu_that_can_not_be_used_is_said_before_a_model_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(RagApp, "_folder", lambda *_: pytest.fail("downloaded"))
+    embedder = {"model": "somebody/large-embedder", "device": "cuda"}
+    with RagApp(data=tmp_path, offline=False, embedder=embedder) as app, pytest.raises(ModelError, match="is cuda"):
+        app.embedder  # noqa: B018 building it is what is asked for
+
+
 def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     app = RagApp(data=tmp_path)
     assert app.status().documents == 0
