@@ -101,13 +101,13 @@ def narrowing(app: RagApp, collections: list[str] | None) -> Scope | None:
     """
     if not collections:
         return None
-    from ragapp.access import LOCAL, scope
+    from ragapp.access import narrow
 
     known = app.catalog.collections()
     for name in collections:
         if name not in known:
             raise RagappError(f"There is no collection {name}; {_hint(name, known)}")
-    return scope(LOCAL, collections=frozenset(collections))
+    return narrow(collections=collections)
 
 
 def _hint(collection: str, known: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def _others(chosen: Settings) -> list[dict[str, Any]]:
                 "licence": found.licence,
                 "restricted": found.restricted,
                 "accepted": not found.restricted or found.licence in chosen.accepted_licences,
-                "source": f"https://huggingface.co/{found.model}",
+                "source": found.source,
                 "revision": found.revision,
             }
         rows.append(row)

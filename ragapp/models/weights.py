@@ -38,6 +38,8 @@ class Terms:
     """Whether it loads only after the licence is named in accepted_licences."""
     revision: str
     """The hub's commit, or the package's version."""
+    source: str
+    """The address where it comes from."""
 
 
 def _silent(_: str) -> None:
@@ -262,14 +264,15 @@ def here(model: str, *, models_dir: Path, revision: str | None = None) -> Path |
 def terms(model: str, *, models_dir: Path, revision: str | None = None) -> Terms | None:
     """What is known of a model's licence, by the registry or else by the seal of its folder here."""
     if known := card(model):
-        return Terms(known.name, known.licence, known.restricted, revision or known.revision)
+        return Terms(known.name, known.licence, known.restricted, revision or known.revision, known.source)
     folder = here(model, models_dir=models_dir, revision=revision)
     said = seal.read(folder) if folder else {}
     if "licence" not in said:
         return None
     licence = str(said["licence"])
     restricted = licence not in hub.PERMISSIVE
-    return Terms(str(said.get("model") or model), licence or "unknown", restricted, str(said.get("commit") or ""))
+    name, commit = str(said.get("model") or model), str(said.get("commit") or "")
+    return Terms(name, licence or "unknown", restricted, commit, f"https://huggingface.co/{name}")
 
 
 @contextmanager

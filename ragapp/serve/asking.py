@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import takewhile
 
-from ragapp.access import Scope, scope
+from ragapp.access import Scope, narrow
 from ragapp.answer import history
 from ragapp.catalog.conversations import new_row
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
@@ -31,7 +31,7 @@ def conversation_group(conversation_id: str) -> str:
 def narrowing(collections: Iterable[str]) -> Scope | None:
     """Only these collections; None for all. The groups are the asker's and never taken from here."""
     named = frozenset(collections)
-    return Scope(frozenset(), named) if named else None
+    return narrow(collections=named) if named else None
 
 
 def asker(house: House, caller: Caller, conversation_id: str | None) -> Principal:
@@ -66,7 +66,7 @@ def prepare(
     chosen = narrowed.collections if narrowed else conversation.collections
     if chosen:
         # the conversation's own files are always meant
-        narrowed = scope(principal, collections=chosen | {conversation_group(conversation.id)})
+        narrowed = narrow(collections=chosen | {conversation_group(conversation.id)})
     rows = house.catalog.conversations.answers(conversation.id, caller.person.id)
     before = list(takewhile(lambda row: row.id != replaces, rows))
     return Asking(

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
 
-from ragapp.models.registry import card
+from ragapp.models.weights import terms
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import house_of
+from ragapp.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -50,13 +51,9 @@ def models(request: Request, caller: Asker) -> ModelsOut:
     """The models that answer and embed, their licences, and the state of the engine."""
     house = house_of(request)
     settings = house.settings
-    roles: tuple[tuple[str, Literal["chat", "embedder"]], ...] = (
-        (settings.chat.model, "chat"),
-        (settings.embedder.model, "embedder"),
-    )
     now = house.engine.readiness
     return ModelsOut(
-        models=[_model(name, role) for name, role in roles],
+        models=[_model(settings, "chat"), _model(settings, "embedder")],
         engine=EngineOut(
             state=now.state,
             detail=now.detail if caller.is_admin else "",
@@ -73,10 +70,11 @@ def models(request: Request, caller: Asker) -> ModelsOut:
     )
 
 
-def _model(name: str, role: Literal["chat", "embedder"]) -> ModelOut:
-    known = card(name)
+def _model(settings: Settings, role: Literal["chat", "embedder"]) -> ModelOut:
+    part = settings.chat if role == "chat" else settings.embedder
+    known = terms(part.model, models_dir=settings.data / "models", revision=part.revision)
     licence, source = (known.licence, known.source) if known else (None, None)
-    return ModelOut(name=name, role=role, licence=licence, source=source)
+    return ModelOut(name=part.model, role=role, licence=licence, source=source)
 
 
 def _share(of: str, whole: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from ragapp.access import scope
+from ragapp.access import narrow
 from ragapp.serve.asking import asker
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import house_of
@@ -45,14 +45,7 @@ def search(
         if not caller.is_admin:
             raise forbidden("Only admins may look as somebody else.")
         principal = house.catalog.people.get(as_person).principal
-    narrowed = scope(
-        principal,
-        collections=frozenset(collections),
-        sources=frozenset(sources),
-        file_types=frozenset(kind.lower().lstrip(".") for kind in file_types),
-        since=since,
-        until=until,
-    )
+    narrowed = narrow(collections=collections, sources=sources, file_types=file_types, since=since, until=until)
     found = house.rag.search(query, limit=limit, principal=principal, narrowed=narrowed)
     house.note(caller.person.id, "search.run", as_person or "", collections=sorted(collections))
     return FoundOut(query=query, passages=[passage_out(passage) for passage in found])

@@ -232,7 +232,8 @@ class TestLicences:
         def terms(model: str, revision: str | None = None) -> weights.Terms | None:
             return weights.terms(model, models_dir=models, revision=revision)
 
-        said = weights.Terms("google/gemma-3-4b-it", "gemma", restricted=True, revision=GEMMA)
+        source = "https://huggingface.co/google/gemma-3-4b-it"
+        said = weights.Terms("google/gemma-3-4b-it", "gemma", restricted=True, revision=GEMMA, source=source)
         assert terms(str(folder)) == terms("google/gemma-3-4b-it", GEMMA) == said
         hub_s(hub.folder(models, "firm/model", GEMMA), licence="mit")
         unlisted = terms("firm/model", GEMMA)

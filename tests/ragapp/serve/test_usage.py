@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from ragapp.catalog.service_rows import AnswerState, UsageRow
+from ragapp.models import hub, seal
 from ragapp.serve.routes import models
 from ragapp.serve.routes.usage import _spread
+from ragapp.settings import Settings
 
 from .conftest import Service
 
@@ -69,6 +72,16 @@ def test_what_is_loaded_and_how_it_fares(office: Service, monkeypatch: pytest.Mo
         # what it weighs, and why it isn't ready, is for admins
         assert told["engine"]["memory_mib"] is None
         assert root.get("/v1/models").json()["engine"]["memory_mib"] > 0
+
+
+def test_a_downloaded_model_that_no_registry_has_shows_its_licence(tmp_path: Path) -> None:
+    folder = hub.folder(tmp_path / "models", "firm/model", "0" * 40)
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_text("weights")
+    seal.close(folder, licence="mit", commit="0" * 40, model="firm/model")
+    settings = Settings(data=tmp_path, chat={"model": str(folder)})
+    shown = models._model(settings, "chat")
+    assert (shown.licence, shown.source) == ("mit", "https://huggingface.co/firm/model")
 
 
 def test_vllms_own_figures(monkeypatch: pytest.MonkeyPatch) -> None:
