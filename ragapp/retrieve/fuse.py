@@ -61,7 +61,6 @@ class _Branch:
     @classmethod
     def of(cls, hits: Sequence[Hit], limit: int, weight: float) -> _Branch:
         best = max((hit.score for hit in hits), default=0.0)
-        each = weight / best if best > 0 else 0.0
-        shares = {hit.id: max(hit.score, 0.0) * each for hit in hits}
+        shares = {hit.id: weight * max(hit.score, 0.0) / best if best > 0 else 0.0 for hit in hits}
         scores = {hit.id: StageScore(rank, hit.score) for rank, hit in enumerate(hits, 1)}
         return cls(scores, shares, shares[hits[-1].id] if len(hits) >= limit else 0.0)

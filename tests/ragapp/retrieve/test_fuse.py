@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ragapp.index.base import Hit, HybridHits
@@ -37,6 +37,7 @@ branch = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-1, 1), max_size
 
 
 @given(branch, branch)
+@example({"a": 5e-324, "b": 0.0}, {})  # the smallest number there is
 def test_every_hit_once_best_first_with_ranks_in_order(dense: dict[str, float], bm25: dict[str, float]) -> None:
     order = fuse(HybridHits(hits(**dense), hits(**bm25)), 8)
     assert {hit.id for hit in order} == dense.keys() | bm25.keys()
