@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -137,8 +137,12 @@ class _Sorter(logging.Handler):
     """Hands each record to the logs that it may go to: all of ours, and of others what is at least a warning."""
 
     logs: tuple[Log, ...] = ()
+    alone = False
+    """Whether nobody else is to have the records: the process is ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.alone:
+            _off_the_terminal(record.name.partition(".")[0])
         if record.levelno < logging.WARNING and record.name.partition(".")[0] not in _OURS:
             return
         text = not _TEXT.isdisjoint(getattr(record, "ragapp_fields", ()))
@@ -158,6 +162,8 @@ class _Found:
     """It was turned away from everybody else's handlers."""
     captures: bool
     """Python's warnings were not its messages before."""
+    muted: list[logging.Handler] = field(default_factory=list)
+    """Its handlers that wrote to the terminal of a process of our own."""
 
 
 _lock = threading.RLock()
@@ -188,7 +194,8 @@ def _arrange() -> None:
     """Take and give back loggers until all is as the open logs want it."""
     _sorter.logs = _takers(_open)
     wanted = dict.fromkeys(_TURNED, True) | dict.fromkeys(_HEARD, False) if _open else {}
-    if any(log.of_process for log in _open):
+    _sorter.alone = any(log.of_process for log in _open)
+    if _sorter.alone:
         wanted = dict.fromkeys(_TURNED + _HEARD + _PROCESS, True)
     for name in [name for name, found in _taken.items() if wanted.get(name) != found.turned]:
         _give_back(name)
@@ -228,3 +235,16 @@ def _give_back(name: str) -> None:
         logger.setLevel(found.level)
     if found.captures:
         logging.captureWarnings(False)
+    for handler in found.muted:
+        logger.addHandler(handler)
+
+
+def _off_the_terminal(name: str) -> None:
+    """Put aside what a library wrote to the terminal with. Some (transformers, huggingface_hub, torch) bring a handler
+    of their own when they are imported, long after their loggers were taken, so it is looked for with each message."""
+    if (found := _taken.get(name)) is None:
+        return
+    logger = logging.getLogger(name)
+    for handler in [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]:
+        logger.removeHandler(handler)
+        found.muted.append(handler)

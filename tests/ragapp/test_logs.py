@@ -245,6 +245,20 @@ def test_a_process_of_our_own_writes_down_what_every_library_says(
     assert capfd.readouterr() == ("", "")
 
 
+def test_handlers_that_libraries_bring_along_write_nothing_to_the_terminal_of_our_own_process(tmp_path: Path) -> None:
+    program = (
+        "import logging, sys; from pathlib import Path; from ragapp import Settings\n"
+        "from ragapp.logs import open_process_log\n"
+        "log = open_process_log(Settings(data=Path(sys.argv[1])))\n"
+        "from transformers.utils import logging as theirs\n"
+        "theirs.get_logger('transformers.models').warning('while it is open')\nlog.close()\n"
+        "theirs.get_logger('transformers.models').warning('afterwards')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ran.stderr == "[transformers] afterwards\n"
+    assert messages(tmp_path) == ["while it is open"]
+
+
 def test_the_service_is_such_a_process(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = Settings(data=tmp_path, serve=ServeSettings(port=taken.getsockname()[1], single_user=True))
