@@ -17,6 +17,7 @@ from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.groups import Changing, refuse_unknown
 from ragapp.catalog.rows import DocumentRow, OriginRow
 from ragapp.errors import CatalogError, RagappError
+from ragapp.names import refuse_internal
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Access:
         """
         if not groups:
             raise CatalogError("Name at least one group; what nobody may see is better taken away: ragapp remove.")
+        refuse_internal(groups, "group")
         if not new_group:
             refuse_unknown(groups, self._catalog.access.known())
         # nobody else commits meanwhile: a document that came in between would keep the old groups

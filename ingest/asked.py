@@ -11,6 +11,7 @@ from typing import Any
 from ingest.sources import printable
 from ragapp.catalog.rows import JobKind
 from ragapp.errors import Unreadable
+from ragapp.names import refuse_internal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,11 @@ class Asked:
     origin: str = ""
 
     def check(self) -> None:
-        """Raises Unreadable for a path that isn't there, which is no job."""
+        """Raises Unreadable for a path that isn't there, which is no job, and CatalogError for the names of a
+        conversation's own collection and group: only what is sent to be kept for a while ("once") has these."""
+        if self.kind == "ingest" and not self.request.get("once"):
+            refuse_internal([str(self.request["collection"])], "collection")
+            refuse_internal(self.request.get("groups") or (), "group")
         _exist(self.request.get("paths", ()))
 
 

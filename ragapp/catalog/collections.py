@@ -14,6 +14,7 @@ from ragapp.catalog.service_rows import CollectionRow
 from ragapp.catalog.service_tables import CollectionRuleTable
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import CollectionTable, DocumentTable
+from ragapp.names import refuse_internal
 from ragapp.types import Principal
 
 
@@ -24,7 +25,13 @@ class Collections:
         self._sessions = sessions
 
     def put(self, name: str, groups: Iterable[str], title: str = "") -> CollectionRow:
-        """Make a collection, or say anew who sees what is put into it from now on; what is in keeps its groups."""
+        """Make a collection, or say anew who sees what is put into it from now on; what is in keeps its groups.
+
+        Raises CatalogError for names that are a conversation's own.
+        """
+        groups = frozenset(groups)
+        refuse_internal([name], "collection")
+        refuse_internal(groups, "group")
         rule = CollectionRuleTable(collection=name, groups=json.dumps(sorted(groups)), title=title[:200])
         with self._sessions.writing() as session:
             add_collection(session, name, datetime.now(UTC))

@@ -11,6 +11,7 @@ from ragapp.catalog.rows import OriginRow
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import OriginTable
 from ragapp.errors import CatalogError
+from ragapp.names import refuse_internal
 
 
 class Origins:
@@ -20,7 +21,8 @@ class Origins:
         self._sessions = sessions
 
     def add(self, row: OriginRow) -> OriginRow:
-        """Keep a source. Raises CatalogError where the name is taken."""
+        """Keep a source. Raises CatalogError where the name is taken, and for names that are a conversation's own."""
+        _refuse_internal(row)
         with self._sessions.writing() as session:
             if session.get(OriginTable, row.name) is not None:
                 raise CatalogError(
@@ -32,7 +34,8 @@ class Origins:
             return to_origin_row(table)
 
     def update(self, row: OriginRow) -> None:
-        """Keep what was changed of a known source."""
+        """Keep what was changed of a known source. Raises CatalogError as `add` does."""
+        _refuse_internal(row)
         with self._sessions.writing() as session:
             session.merge(to_origin_table(row, row.created or datetime.now(UTC)))
 
@@ -57,3 +60,8 @@ class Origins:
         """Forget a source; its documents are not touched."""
         with self._sessions.writing() as session:
             session.execute(delete(OriginTable).where(OriginTable.name == name))
+
+
+def _refuse_internal(row: OriginRow) -> None:
+    refuse_internal([row.collection], "collection")
+    refuse_internal([*row.groups, *(group for _, groups in row.rules for group in groups)], "group")

@@ -19,6 +19,7 @@ from ragapp.catalog.service_tables import (
 )
 from ragapp.catalog.sessions import Sessions
 from ragapp.errors import CatalogError
+from ragapp.names import is_internal, refuse_internal
 from ragapp.types import EVERYONE
 
 
@@ -38,7 +39,10 @@ class People:
         subject: str | None = None,
         groups: Iterable[str] = (),
     ) -> PersonRow:
-        """Make an account. Raises CatalogError where the name, or the account elsewhere, has one already."""
+        """Make an account. Raises CatalogError where the name, or the account elsewhere, has one already, and for a
+        group that is a conversation's own."""
+        groups = frozenset(groups)
+        refuse_internal(groups, "group")
         person = PersonTable(
             id=str(uuid.uuid4()), name=name, display=display or name, role=role, password=password_hash,
             subject=subject, active=True, created=datetime.now(UTC), signed_in=None,
@@ -47,7 +51,7 @@ class People:
             with self._sessions.writing() as session:
                 session.add(person)
                 session.flush()
-                _put_groups(session, person.id, frozenset(groups), "local")
+                _put_groups(session, person.id, groups, "local")
         except IntegrityError:
             raise CatalogError(f"There is an account named {name} already; choose another name.") from None
         return self.get(person.id)
@@ -116,15 +120,20 @@ class People:
     # groups
 
     def set_groups(self, person_id: str, groups: Iterable[str], given_by: str = "local") -> None:
-        """Put a person into these groups and no others of the same giver; holds from the next request on."""
+        """Put a person into these groups and no others of the same giver; holds from the next request on. Raises
+        CatalogError for a group that is a conversation's own."""
+        groups = frozenset(groups)
+        refuse_internal(groups, "group")
         with self._sessions.writing() as session:
-            _put_groups(session, person_id, frozenset(groups) - {EVERYONE}, given_by)
+            _put_groups(session, person_id, groups - {EVERYONE}, given_by)
 
     def curate(self, person_id: str, collections: Iterable[str]) -> None:
-        """The collections that a person looks after."""
+        """The collections that a person looks after. Raises CatalogError for what others attached to conversations."""
+        collections = frozenset(collections)
+        refuse_internal(collections, "collection")
         with self._sessions.writing() as session:
             session.execute(delete(CuratorTable).where(CuratorTable.person_id == person_id))
-            session.add_all(CuratorTable(person_id=person_id, collection=name) for name in sorted(set(collections)))
+            session.add_all(CuratorTable(person_id=person_id, collection=name) for name in sorted(collections))
 
     def groups(self) -> frozenset[str]:
         """The groups that an admin made, or that somebody is in."""
@@ -134,7 +143,8 @@ class People:
         return frozenset((*named, *held, EVERYONE))
 
     def add_group(self, name: str) -> None:
-        """Raises CatalogError where it is there already."""
+        """Raises CatalogError where it is there already, and for a name that is a conversation's own."""
+        refuse_internal([name], "group")
         try:
             with self._sessions.writing() as session:
                 session.add(NamedGroupTable(name=name, created=datetime.now(UTC)))
@@ -181,10 +191,13 @@ def _rows(session: Session, found: Iterable[PersonTable]) -> list[PersonRow]:
     if len(people) == 1:
         members = members.where(MembershipTable.person_id == people[0].id)
         curators = curators.where(CuratorTable.person_id == people[0].id)
+    # a row that stands there all the same, however it came there, gives nothing: what people attach is theirs
     for person, group in session.execute(members):
-        groups.setdefault(person, set()).add(group)
+        if not is_internal(group):
+            groups.setdefault(person, set()).add(group)
     for person, collection in session.execute(curators):
-        curates.setdefault(person, set()).add(collection)
+        if not is_internal(collection):
+            curates.setdefault(person, set()).add(collection)
     return [
         PersonRow(
             person.id, person.name, person.display, person.role, person.active,  # type: ignore[arg-type]

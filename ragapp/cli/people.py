@@ -62,9 +62,14 @@ def add(
 
     [dim]Example: ragapp people add ada --groups board,sales[/dim]
     """
+    from ragapp.names import refuse_internal
+
     with open_app(profile, data, quiet) as opened:
+        looked_after = names(curates)
+        # before the account is made, so that nothing is done by half
+        refuse_internal(looked_after, "collection")
         person = _added(opened, name, display, role, names(groups))
-        opened.catalog.people.curate(person.id, names(curates))
+        opened.catalog.people.curate(person.id, looked_after)
         _note_new_groups(opened, person.groups, quiet)
         _audit(opened, "person.add", person.id, role=role, groups=sorted(person.groups))
         _print_link(opened, opened.catalog.people.get(person.id), json)

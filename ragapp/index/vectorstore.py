@@ -26,6 +26,7 @@ from ragapp.errors import RagappError
 from ragapp.index.base import Hit, Index, Point, SparseVector, Vector
 from ragapp.index.follow import follow
 from ragapp.index.schema import payload
+from ragapp.names import refuse_internal
 from ragapp.types import EVERYONE, Chunk, Principal, document_id
 
 _MOST = 10_000
@@ -55,6 +56,10 @@ class Placement:
 
     collection: str = "default"
     groups: frozenset[str] = field(default_factory=lambda: frozenset({EVERYONE}))
+
+    def __post_init__(self) -> None:
+        refuse_internal([self.collection], "collection")
+        refuse_internal(self.groups, "group")
 
 
 class RagVectorStore(VectorStore):

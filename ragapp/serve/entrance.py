@@ -14,9 +14,9 @@ from fastapi import Request, Response
 
 from ragapp.catalog.service_rows import PersonRow, Role, SessionRow
 from ragapp.errors import CatalogError
+from ragapp.names import is_internal
 from ragapp.serve.callers import COOKIE
 from ragapp.serve.house import LOCAL_NAME, House
-from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.serve.oidc import Identity
 from ragapp.serve.problems import Refused, forbidden
 from ragapp.serve.signin import hashed, matches
@@ -209,7 +209,7 @@ def _group_names(given: Any) -> frozenset[str]:
         and group.strip()
         and len(group) <= _LONGEST_GROUP
         and group.isprintable()
-        and not group.strip().startswith(OF_CONVERSATIONS)
+        and not is_internal(group)
     )
     if len(good) < len(set(map(str, told))):
         _log.warning("%d groups of the sign-in provider can't be groups here", len(set(map(str, told))) - len(good))

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from ragapp.names import OF_CONVERSATIONS, is_internal
 from ragapp.serve.problems import Refused
 
-OF_CONVERSATIONS = "conversation/"
-"""Begins the group and the collection of a conversation's own files."""
+__all__ = ["OF_CONVERSATIONS", "collection_names", "group_names", "is_shown", "refuse_reserved"]
 
 
 def group_names(given: Iterable[str]) -> frozenset[str]:
     """The names as groups. Raises Refused for one that stands for a conversation's files."""
-    names = frozenset(name.strip() for name in given)
-    for name in names:
-        refuse_reserved(name, "group")
-    return names
+    return _names(given, "group")
+
+
+def collection_names(given: Iterable[str]) -> frozenset[str]:
+    """The names as collections. Raises Refused for one that stands for a conversation's files."""
+    return _names(given, "collection")
 
 
 def refuse_reserved(name: str, what: str) -> None:
     """Raises Refused where a name is empty or not for people to give."""
-    if not name.strip() or name.startswith(OF_CONVERSATIONS):
+    if not name.strip() or is_internal(name):
         raise Refused(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"{name!r} can't be the name of a {what}; choose one that says what it is."
         )
@@ -30,3 +32,10 @@ def refuse_reserved(name: str, what: str) -> None:
 def is_shown(collection: str) -> bool:
     """Whether a collection stands in lists: a conversation's own files don't."""
     return not collection.startswith(OF_CONVERSATIONS)
+
+
+def _names(given: Iterable[str], what: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in given)
+    for name in names:
+        refuse_reserved(name, what)
+    return names

@@ -16,7 +16,7 @@ from ragapp.serve.callers import Admin
 from ragapp.serve.entrance import base_url
 from ragapp.serve.forgetting import forget
 from ragapp.serve.house import LOCAL_NAME, House, house_of
-from ragapp.serve.naming import group_names
+from ragapp.serve.naming import collection_names, group_names
 from ragapp.serve.problems import Refused, not_found
 from ragapp.serve.shapes import Id, Name, Wire
 
@@ -78,11 +78,11 @@ def add_person(request: Request, given: PersonIn, caller: Admin) -> Invited:
     """Make an account; holds from its first sign-in."""
     house = house_of(request)
     people = house.catalog.people
-    groups = group_names(given.groups)
+    groups, curates = group_names(given.groups), collection_names(given.curates)
     if given.name == LOCAL_NAME:
         raise Refused(HTTPStatus.CONFLICT, f"{LOCAL_NAME} is the account of this machine; choose another name.")
     person = people.add(given.name, display=given.display or "", role=given.role, groups=groups)
-    people.curate(person.id, given.curates)
+    people.curate(person.id, curates)
     house.note(caller.person.id, "person.add", person.id, role=given.role, groups=sorted(groups))
     return _invited(house, request, person.id)
 
@@ -100,6 +100,7 @@ def change_person(request: Request, person_id: PersonId, given: PersonChange, ca
     people = house.catalog.people
     _person(house, person_id)
     groups = None if given.groups is None else group_names(given.groups)
+    curates = None if given.curates is None else collection_names(given.curates)
     # first what may be refused, so that nothing is done by half
     if given.active is not None:
         people.set_active(person_id, given.active)
@@ -109,8 +110,8 @@ def change_person(request: Request, person_id: PersonId, given: PersonChange, ca
         people.set_role(person_id, given.role)
     if groups is not None:
         people.set_groups(person_id, groups)
-    if given.curates is not None:
-        people.curate(person_id, given.curates)
+    if curates is not None:
+        people.curate(person_id, curates)
     if given.display is not None:
         people.set_display(person_id, given.display)
     # not the name that is shown: the audit stays when the person is forgotten
