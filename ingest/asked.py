@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.sources import printable
-from ragapp.catalog.rows import JobKind
+from ragapp.catalog.rows import JobKind, JobRow, OriginRow
 from ragapp.errors import Unreadable
 from ragapp.names import refuse_internal
 
@@ -42,9 +42,22 @@ def of_paths(paths: Sequence[Path], collection: str, groups: frozenset[str] | No
     return Asked("ingest", "ingest " + " ".join(printable(path) for path in paths), request)
 
 
-def of_origin(name: str, remove_gone: bool) -> Asked:
+def of_origin(row: OriginRow, remove_gone: bool) -> Asked:
     """One run of a synced source."""
-    return Asked("sync", f"sync run {name}", {"remove_gone": remove_gone}, name)
+    return Asked("sync", f"sync run {row.name}", {"remove_gone": remove_gone} | belongs_to(row), row.name)
+
+
+def belongs_to(row: OriginRow) -> dict[str, str | None]:
+    """Which source a job is of, and whose its report is: another source may get this one's name later."""
+    return {"collection": row.collection, "since": row.created.isoformat() if row.created else None}
+
+
+def is_of(job: JobRow, row: OriginRow) -> bool:
+    """Whether a job is of this source, and not of an earlier one that had its name."""
+    if since := job.request.get("since"):
+        return row.created is not None and since == row.created.isoformat()
+    # an older version noted no more than the name
+    return row.created is None or row.created <= job.started
 
 
 def _exist(paths: Sequence[str]) -> None:

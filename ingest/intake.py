@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.asked import Asked, of_origin, of_paths
+from ingest.asked import Asked, belongs_to, is_of, of_origin, of_paths
 from ingest.ocr import check_ocr
 from ingest.origins import Entry, Origin, open_origin
 from ingest.pathrules import PathRules
@@ -94,14 +94,14 @@ class Intake:
 
     def sync(self, name: str, watcher: Watcher | None = None, *, remove_gone: bool = False) -> IngestReport:
         """Bring what is in in line with a source: new, changed, moved and gone files."""
-        self._catalog.origins.get(name)
+        row = self._catalog.origins.get(name)
         with self._alone(name):
-            return self._run(of_origin(name, remove_gone), watcher)
+            return self._run(of_origin(row, remove_gone), watcher)
 
     def preview(self, name: str) -> Preview:
         """What `sync` would do; nothing is done."""
         row = self._catalog.origins.get(name)
-        job = self._catalog.jobs.start("sync", f"sync run {name} --dry-run", {"dry_run": True}, name)
+        job = self._catalog.jobs.start("sync", f"sync run {name} --dry-run", {"dry_run": True} | belongs_to(row), name)
         try:
             with self._task_of_origin(row, remove_gone=False) as task:
                 planned = make_plan(job, task, self._catalog, ocr=bool(self._ocr))
@@ -195,8 +195,7 @@ class Intake:
 
     def note_sync(self, name: str, *, remove_gone: bool = False) -> int:
         """`sync` as a waiting job; returns its id."""
-        self._catalog.origins.get(name)
-        return self._note(of_origin(name, remove_gone))
+        return self._note(of_origin(self._catalog.origins.get(name), remove_gone))
 
     def note_stale(self) -> list[int]:
         """`renew_stale` as waiting jobs; returns their ids."""
@@ -268,7 +267,13 @@ class Intake:
         if asked.get("dry_run"):
             raise CatalogError(f"Job {job.id} was only a look at {job.origin}; there is nothing to go on with.")
         if job.kind == "sync":
-            with self._task_of_origin(self._catalog.origins.get(job.origin), bool(asked.get("remove_gone"))) as task:
+            row = self._catalog.origins.get(job.origin)
+            if not is_of(job, row):
+                raise CatalogError(
+                    f"Job {job.id} is of an earlier source {row.name}, which was taken away; the one that has its name "
+                    f"now is another: ragapp sync run {row.name}"
+                )
+            with self._task_of_origin(row, bool(asked.get("remove_gone"))) as task:
                 yield task
         elif job.kind == "stale":
             order = Order(str(asked["collection"]), None, origin=job.origin, renew_stale=True)

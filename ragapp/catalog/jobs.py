@@ -11,7 +11,7 @@ from sqlalchemy import JSON, delete, func, insert, not_, select, type_coerce, up
 
 from ragapp.catalog.mapping import to_file_table, to_job_file, to_job_row
 from ragapp.catalog.process import is_running, own_mark
-from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobReport, JobRow, JobState
+from ragapp.catalog.rows import FileAction, JobFile, JobKind, JobReport, JobRow, JobState, OriginRow
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import JobAttemptTable, JobFileTable, JobTable, OriginTable
 from ragapp.errors import CatalogError
@@ -136,11 +136,14 @@ class Jobs:
             found = session.get(JobTable, job_id)
             return to_job_row(found) if found else None
 
-    def list(self, limit: int = 10, origin: str | None = None) -> tuple[JobRow, ...]:
-        """The last jobs, newest first. One whose process is gone without a word counts as interrupted."""
+    def list(self, limit: int = 10, origin: OriginRow | None = None) -> tuple[JobRow, ...]:
+        """The last jobs, newest first; of a source those since it has its name. One whose process is gone without a
+        word counts as interrupted."""
         wanted = select(JobTable).order_by(JobTable.id.desc()).limit(limit)
         if origin is not None:
-            wanted = wanted.where(JobTable.origin == origin)
+            wanted = wanted.where(JobTable.origin == origin.name)
+            if origin.created is not None:
+                wanted = wanted.where(JobTable.started >= origin.created)
         with self._sessions.reading() as session:
             return tuple(to_job_row(job) for job in session.scalars(wanted))
 
@@ -154,9 +157,14 @@ class Jobs:
     ) -> tuple[JobRow, ...]:
         """Jobs that began before the one with this id, newest first: those of these collections, or of all where it is
         None; of collections whose names begin with `hidden_prefix` none."""
-        # a job of a synced source names no collection: it goes where its source does
         asked_for = type_coerce(JobTable.request, JSON)["collection"].as_string()
-        of_origin = select(OriginTable.collection).where(OriginTable.name == JobTable.origin).scalar_subquery()
+        # one of a synced source that an older version began names no collection: it goes where its source does, but
+        # not where another one does that got the name later
+        of_origin = (
+            select(OriginTable.collection)
+            .where(OriginTable.name == JobTable.origin, OriginTable.created <= JobTable.started)
+            .scalar_subquery()
+        )
         collection = func.coalesce(asked_for, of_origin, "")
         wanted = select(JobTable).order_by(JobTable.id.desc()).limit(limit)
         if before is not None:

@@ -181,7 +181,7 @@ def list_sources(profile: Profile = None, data: Data = None, json: Json = False,
     """
     with open_app(profile, data, quiet) as opened:
         rows = [
-            (row, opened.catalog.count(row.name), next(iter(opened.catalog.jobs.list(1, row.name)), None))
+            (row, opened.catalog.count(row.name), next(iter(opened.catalog.jobs.list(1, row)), None))
             for row in opened.catalog.origins.list()
         ]
     if json:

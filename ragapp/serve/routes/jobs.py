@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
+from ingest.asked import is_of
 from ragapp.catalog.rows import FileState, JobRow
 from ragapp.serve.callers import Admin, Caller, Curator, caller_of
 from ragapp.serve.document_shapes import JobFileOut, JobOut, job_files_out, job_out
@@ -195,8 +196,9 @@ def _may(house: House, caller: Caller, row: JobRow) -> bool:
 def _collection(house: House, row: JobRow) -> str | None:
     if "collection" in row.request:
         return str(row.request["collection"])
-    known = {origin.name: origin.collection for origin in house.catalog.origins.list()}
-    return known.get(row.origin)
+    # an older version noted the source's name alone, which another source may have by now
+    known = (origin for origin in house.catalog.origins.list() if origin.name == row.origin)
+    return next((origin.collection for origin in known if is_of(row, origin)), None)
 
 
 def _out(house: House, row: JobRow) -> JobOut:

@@ -117,7 +117,7 @@ def _source(house: House, caller: Caller, name: str) -> OriginRow:
 
 
 def _out(house: House, row: OriginRow) -> SourceOut:
-    jobs = house.catalog.jobs.list(1, origin=row.name)
+    jobs = house.catalog.jobs.list(1, origin=row)
     last = jobs[0] if jobs else None
     return SourceOut(
         name=row.name, url=row.url, collection=row.collection, groups=sorted(row.groups),

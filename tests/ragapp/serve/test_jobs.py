@@ -218,3 +218,61 @@ def test_a_job_that_fails_says_why(office: Service, folder: Path) -> None:
         assert root.post(f"/v1/jobs/{done['id']}/resume").status_code == 202
         assert ended(root, done["id"])["state"] == "finished"
         assert ended(root, done["id"])["reason"] == ""
+
+
+@pytest.fixture
+def of_the_board(office: Service, folder: Path) -> int:
+    """A job of the board's source `share`, which was taken away since; another collection's source has its name."""
+    (folder / "closed" / "broken.pdf").write_bytes(b"%PDF-1.4")
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "lunch.md").write_text("# Lunch\n\nSoup is at noon.")
+    people = office.house.catalog.people
+    bob = people.find(name="bob")
+    assert bob
+    people.curate(bob.id, ["default"])
+    with office.signed_in("root") as root:
+        root.post("/v1/sources", json={"name": "share", "url": str(folder), "collection": "board"})
+        job = ended(root, root.post("/v1/sources/share/run", json={}).json()["id"])
+        assert job["failed"] == 1
+        assert root.delete("/v1/sources/share").status_code == 204
+        root.post("/v1/sources", json={"name": "share", "url": str(other), "collection": "default"})
+        return int(job["id"])
+
+
+def test_a_jobs_report_stays_with_its_collection_when_the_sources_name_is_used_again(
+    office: Service, of_the_board: int
+) -> None:
+    with office.signed_in("bob") as bob, office.signed_in("ada") as ada:
+        for part in ("", "/files", "/events"):
+            assert bob.get(f"/v1/jobs/{of_the_board}{part}").status_code == 404, part
+            assert "pay.md" in ada.get(f"/v1/jobs/{of_the_board}/files").text
+        for part, body in (("cancel", None), ("resume", None), ("retry", {"failed": True})):
+            assert bob.post(f"/v1/jobs/{of_the_board}/{part}", json=body).status_code == 404, part
+        assert of_the_board not in [job["id"] for job in bob.get("/v1/jobs").json()]
+        assert of_the_board in [job["id"] for job in ada.get("/v1/jobs").json()]
+        (shown,) = bob.get("/v1/sources").json()
+        assert shown["last_job"] is None, "what the earlier source brought is not this one's"
+
+
+def test_a_job_is_not_gone_on_with_by_another_source_of_that_name(office: Service, of_the_board: int) -> None:
+    with office.signed_in("ada") as ada, office.signed_in("root") as root:
+        assert ada.post(f"/v1/jobs/{of_the_board}/retry", json={"failed": True}).status_code == 202
+        done = ended(root, of_the_board)
+        assert done["state"] == "failed" and "earlier source share" in done["reason"]
+        assert root.get("/v1/documents", params={"find": "lunch"}).json()["total"] == 0
+
+
+def test_a_job_that_an_older_version_noted_by_name_alone(office: Service, of_the_board: int) -> None:
+    with closing(sqlite3.connect(office.house.data / "catalog.db")) as catalog, catalog:
+        catalog.execute("UPDATE jobs SET request = '{\"remove_gone\": false}' WHERE id = ?", (of_the_board,))
+    with office.signed_in("bob") as bob, office.signed_in("root") as root:
+        assert bob.get(f"/v1/jobs/{of_the_board}").status_code == 404
+        assert of_the_board not in [job["id"] for job in bob.get("/v1/jobs").json()]
+        assert root.get(f"/v1/jobs/{of_the_board}").json()["collection"] is None
+        new = root.post("/v1/sources/share/run", json={}).json()["id"]
+        ended(root, new)
+        with closing(sqlite3.connect(office.house.data / "catalog.db")) as catalog, catalog:
+            catalog.execute("UPDATE jobs SET request = '{\"remove_gone\": false}' WHERE id = ?", (new,))
+        assert bob.get(f"/v1/jobs/{new}").json()["collection"] == "default"
+        assert new in [job["id"] for job in bob.get("/v1/jobs").json()]
