@@ -69,6 +69,17 @@ class Credentials:
                 update(TokenTable).where(TokenTable.id == token_id, TokenTable.revoked.is_(None)).values(revoked=now)
             )
 
+    def revoke_tokens(self, person_id: str) -> int:
+        """From now on no token of this person opens anything. Returns how many did."""
+        with self._sessions.writing() as session:
+            revoked = session.scalars(
+                update(TokenTable)
+                .where(TokenTable.person_id == person_id, TokenTable.revoked.is_(None))
+                .values(revoked=datetime.now(UTC))
+                .returning(TokenTable.id)
+            )
+            return len(revoked.all())
+
     def open_session(self, person_id: str, lasts: timedelta) -> tuple[str, SessionRow]:
         """A new session's cookie, and what is kept of it; sessions whose time is over go."""
         cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)

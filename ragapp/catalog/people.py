@@ -13,9 +13,12 @@ from sqlalchemy.orm import Session
 from ragapp.catalog.service_rows import PersonRow, Role
 from ragapp.catalog.service_tables import (
     CuratorTable,
+    InviteTable,
     MembershipTable,
     NamedGroupTable,
     PersonTable,
+    SessionTable,
+    TokenTable,
 )
 from ragapp.catalog.sessions import Sessions
 from ragapp.errors import CatalogError
@@ -83,8 +86,20 @@ class People:
         with self._sessions.reading() as session:
             return session.scalar(select(PersonTable.password).where(PersonTable.id == person_id)) or ""
 
-    def set_password(self, person_id: str, password_hash: str) -> None:
-        self._update(person_id, password=password_hash)
+    def set_password(self, person_id: str, password_hash: str, *, end_tokens: bool = False) -> None:
+        """A new password. In the same commit every browser is signed out and no older link sets another one; with
+        `end_tokens` every API token of the person is revoked."""
+        now = datetime.now(UTC)
+        with self._sessions.writing() as session:
+            session.execute(update(PersonTable).where(PersonTable.id == person_id).values(password=password_hash))
+            session.execute(delete(SessionTable).where(SessionTable.person_id == person_id))
+            session.execute(delete(InviteTable).where(InviteTable.person_id == person_id))
+            if end_tokens:
+                session.execute(
+                    update(TokenTable)
+                    .where(TokenTable.person_id == person_id, TokenTable.revoked.is_(None))
+                    .values(revoked=now)
+                )
 
     def set_display(self, person_id: str, display: str) -> None:
         self._update(person_id, display=display)

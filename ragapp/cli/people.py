@@ -10,6 +10,7 @@ import typer
 
 from ragapp.cli.ingest import names
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
+from ragapp.errors import CatalogError
 
 if TYPE_CHECKING:
     from ragapp.app import RagApp
@@ -22,6 +23,8 @@ app = typer.Typer(
 _LINK_LASTS = timedelta(days=7)
 Name = Annotated[str, typer.Argument(help="The name that the person signs in with.")]
 Groups = Annotated[list[str] | None, typer.Option("--groups", help="Groups to be in (repeatable, or commas).")]
+EndSessions = Annotated[bool, typer.Option("--end-sessions", help="Sign the person out everywhere at once.")]
+EndTokens = Annotated[bool, typer.Option("--end-tokens", help="Revoke every API token of the person at once.")]
 RoleOption = Annotated[Literal["reader", "admin"], typer.Option("--role", help="reader or admin.")]
 
 
@@ -76,15 +79,53 @@ def add(
 
 
 @app.command()
-def invite(name: Name, profile: Profile = None, data: Data = None, json: Json = False, quiet: Quiet = False) -> None:
+def invite(
+    name: Name,
+    end_sessions: EndSessions = False,
+    end_tokens: EndTokens = False,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Print a new link by which a person sets a new password; an earlier link is void, the old password still good.
 
-    [dim]Example: ragapp people invite ada[/dim]
+    [dim]Example: ragapp people invite ada --end-tokens[/dim]
     """
     with open_app(profile, data, quiet) as opened:
         person = _person(opened, name)
-        _audit(opened, "person.link", person.id)
+        if end_sessions:
+            opened.catalog.credentials.close_sessions(person.id)
+        if end_tokens:
+            opened.catalog.credentials.revoke_tokens(person.id)
+        _audit(opened, "person.link", person.id, end_sessions=end_sessions, end_tokens=end_tokens)
         _print_link(opened, person, json)
+
+
+@app.command()
+def password(
+    name: Name,
+    end_tokens: EndTokens = False,
+    profile: Profile = None,
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Set a person's password, typed twice or read as one line from stdin; every browser of theirs is signed out.
+
+    [dim]Example: ragapp people password ada --end-tokens[/dim]
+    """
+    from ragapp.serve.passwords import words_of_service
+    from ragapp.serve.signin import hashed
+
+    with open_app(profile, data, quiet) as opened:
+        person = _person(opened, name)
+        if person.subject is not None:
+            raise CatalogError(f"{person.name} signs in through the company's provider and has no password here.")
+        words = (person.name, person.display, *words_of_service(opened.settings))
+        opened.catalog.people.set_password(person.id, hashed(_typed_password(), words), end_tokens=end_tokens)
+        _audit(opened, "person.set_password", person.id, end_tokens=end_tokens)
+        _print(opened.catalog.people.get(person.id), json)
 
 
 @app.command("groups")
@@ -204,6 +245,14 @@ def forget(
         note(left)
 
 
+def _typed_password() -> str:
+    """From the terminal without showing it, or the first line of what is piped in; never from the arguments, which
+    other people of the machine can read."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(typer.prompt("New password", hide_input=True, confirmation_prompt="The same again", err=True))
+
+
 def _added(
     opened: RagApp, name: str, display: str, role: Literal["reader", "admin"], groups: frozenset[str]
 ) -> PersonRow:
@@ -223,8 +272,6 @@ def _good_groups(groups: frozenset[str]) -> frozenset[str]:
 
 def _person(opened: RagApp, name: str) -> PersonRow:
     import difflib
-
-    from ragapp.errors import CatalogError
 
     found = opened.catalog.people.find(name=name)
     if found is None:

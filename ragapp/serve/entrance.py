@@ -18,6 +18,7 @@ from ragapp.names import is_internal
 from ragapp.serve.callers import COOKIE
 from ragapp.serve.house import LOCAL_NAME, House
 from ragapp.serve.oidc import Identity
+from ragapp.serve.passwords import words_of_service
 from ragapp.serve.problems import Refused, forbidden
 from ragapp.serve.signin import hashed, matches
 from ragapp.types import EVERYONE
@@ -42,9 +43,17 @@ def by_password(house: House, address: str, name: str, password: str) -> PersonR
 
 
 def by_link(
-    house: House, address: str, secret: str, password: str, name: str | None = None, display: str | None = None
+    house: House,
+    address: str,
+    secret: str,
+    password: str,
+    name: str | None = None,
+    display: str | None = None,
+    *,
+    end_tokens: bool = False,
 ) -> PersonRow:
-    """Use a link: make an account, or set a password. A fault that can be mended doesn't use it up."""
+    """Use a link: make an account, or set a password, which signs out and, with `end_tokens`, revokes as any change of
+    one does. A fault that can be mended doesn't use it up."""
     people, credentials = house.catalog.people, house.catalog.credentials
     with _one_try(house, address):
         invite = credentials.invited(secret)
@@ -52,33 +61,36 @@ def by_link(
             person = people.get(invite.person_id)
             if not person.active:
                 raise forbidden(_LOCKED)
-            kept = hashed(password)
+            kept = hashed(password, _own_words(house, person.name, person.display))
             credentials.use_invite(secret)
-            people.set_password(person.id, kept)
-            credentials.close_sessions(person.id)
-            house.note(person.id, "person.set_password", person.id)
+            people.set_password(person.id, kept, end_tokens=end_tokens)
+            house.note(person.id, "person.set_password", person.id, end_tokens=end_tokens)
             return person
         if name is None:
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "A new account needs a name.")
         if name == LOCAL_NAME or people.find(name=name):
             raise Refused(HTTPStatus.CONFLICT, f"There is an account named {name} already; choose another name.")
-        kept = hashed(password)
+        kept = hashed(password, _own_words(house, name, display or ""))
         credentials.use_invite(secret)
         person = people.add(name, display=display or "", role=invite.role, password_hash=kept, groups=invite.groups)
         house.note(person.id, "person.add", person.id, role=person.role, groups=sorted(person.groups))
         return person
 
 
-def new_password(house: House, address: str, person: PersonRow, old: str, new: str) -> None:
-    """Change a password; every browser of this person is signed out."""
+def new_password(
+    house: House, address: str, person: PersonRow, old: str, new: str, *, end_tokens: bool = False
+) -> None:
+    """Change a password; every browser of this person is signed out, and with `end_tokens` no token opens anything."""
     if not person.has_password:
         raise forbidden("This account has no password here: it signs in elsewhere.")
     with _one_try(house, address, person.name):
         if not matches(house.catalog.people.password_hash(person.id), old):
             raise Refused(HTTPStatus.UNAUTHORIZED, "The old password is wrong.")
-    house.catalog.people.set_password(person.id, hashed(new))
-    house.catalog.credentials.close_sessions(person.id)
-    house.note(person.id, "person.set_password", person.id)
+    if matches(house.catalog.people.password_hash(person.id), new):
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "The new password is the old one; take another.")
+    kept = hashed(new, _own_words(house, person.name, person.display))
+    house.catalog.people.set_password(person.id, kept, end_tokens=end_tokens)
+    house.note(person.id, "person.set_password", person.id, end_tokens=end_tokens)
 
 
 def by_provider(house: House, who: Identity) -> PersonRow:
@@ -172,6 +184,11 @@ def _one_try(house: House, address: str, name: str | None = None) -> Iterator[No
         raise
     house.tries.take_back(keys[0])
     house.tries.passed(*keys[1:])
+
+
+def _own_words(house: House, *names: str) -> tuple[str, ...]:
+    """Words that whoever knows the person and the company tries first."""
+    return (*names, *words_of_service(house.settings))
 
 
 def _first_time(house: House, who: Identity) -> PersonRow:

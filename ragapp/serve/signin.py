@@ -1,22 +1,21 @@
-"""Passwords, and how often somebody may get one wrong."""
+"""Passwords as they are kept and compared, and how often somebody may get one wrong."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ragapp.serve.passwords import SHORTEST_PASSWORD, fit, normal
 from ragapp.serve.problems import Refused
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-SHORTEST_PASSWORD = 12
-"""Characters: NIST SP 800-63B asks for at least 8, and 15 where a password is all there is."""
 _WINDOW_S = 600.0
 _MOST_KEPT = 10_000
 
@@ -88,24 +87,30 @@ _AT_ONCE = threading.BoundedSemaphore(2)
 """argon2 takes 64 MiB and a core each time: a flood of passwords must not take the service's memory."""
 
 
-def hashed(password: str) -> str:
-    """The hash to keep. Raises Refused for a password that is too short to be one."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise Refused(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"A password needs at least {SHORTEST_PASSWORD} characters; take a sentence.",
-        )
+def hashed(password: str, words: Iterable[str] = ()) -> str:
+    """The hash to keep. Raises Refused for a password that is too short or too easy to guess; `words` are the person's
+    own (passwords.fit)."""
+    kept = fit(password, words)
     with _AT_ONCE:
-        return hasher().hash(password)
+        return hasher().hash(kept)
 
 
 def matches(kept: str, password: str) -> bool:
     """Whether the password is the one that was kept; takes as long where there is none, so that nobody learns which
     names have accounts."""
+    # what was kept before passwords had one form was kept as it was typed
+    forms = dict.fromkeys((normal(password), password))
+    return any(_verified(kept or _nobodys(), form) for form in forms) and bool(kept)
+
+
+def _verified(kept: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
         with _AT_ONCE:
-            return hasher().verify(kept or _nobodys(), password) and bool(kept)
-    except (VerificationError, InvalidHashError):
+            return hasher().verify(kept, password)
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
+
+
+__all__ = ["SHORTEST_PASSWORD", "Tries", "hashed", "matches"]

@@ -74,9 +74,10 @@ def _account(service: Client, person: dict[str, Any], groups: list[str], collect
             with said():
                 service.patch(own, {"role": role, "groups": member, "curates": curates, "active": active})
                 st.rerun()
+    end = st.checkbox("With a new link, sign out and revoke API tokens at once", key=f"end-{person['id']}")
     with st.container(horizontal=True):
         if st.button("New link to set a password", key=f"link-{person['id']}", icon=":material/link:"):
-            _keep_link(service.post(f"{own}/link"))
+            _keep_link(service.post(f"{own}/link", {"end_sessions": end, "end_tokens": end}))
         if st.button("Delete", key=f"forget-{person['id']}", icon=":material/delete:"):
             _forget(service, person)
 

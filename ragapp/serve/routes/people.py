@@ -59,6 +59,13 @@ class PersonChange(Wire):
     curates: list[Name] | None = Field(None, max_length=500)
 
 
+class LinkIn(Wire):
+    """What ends at once, where the old password may be in wrong hands."""
+
+    end_sessions: bool = Field(False, description="Sign the person out everywhere now.")
+    end_tokens: bool = Field(False, description="Revoke every API token of the person now.")
+
+
 class Invited(BaseModel):
     """A link that works once."""
 
@@ -121,11 +128,16 @@ def change_person(request: Request, person_id: PersonId, given: PersonChange, ca
 
 
 @router.post("/{person_id}/link", operation_id="new_link", status_code=HTTPStatus.CREATED)
-def new_link(request: Request, person_id: PersonId, caller: Admin) -> Invited:
-    """A new link by which the person sets a password; the old password holds until then."""
-    house = house_of(request)
+def new_link(request: Request, person_id: PersonId, caller: Admin, given: LinkIn | None = None) -> Invited:
+    """A new link by which the person sets a password; the old password holds until then. Whoever uses it is signed
+    out everywhere else; what is asked to end ends now."""
+    house, given = house_of(request), given or LinkIn()
     _person(house, person_id)
-    house.note(caller.person.id, "person.link", person_id)
+    if given.end_sessions:
+        house.catalog.credentials.close_sessions(person_id)
+    if given.end_tokens:
+        house.catalog.credentials.revoke_tokens(person_id)
+    house.note(caller.person.id, "person.link", person_id, **given.model_dump())
     return _invited(house, request, person_id)
 
 

@@ -12,12 +12,13 @@ from ragapp.catalog.service_rows import PersonRow, Role
 from ragapp.serve.callers import Asker, Caller, public, same_site
 from ragapp.serve.entrance import address_of, by_link, by_password, close_session, new_password, open_session
 from ragapp.serve.house import House, house_of
+from ragapp.serve.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from ragapp.serve.problems import forbidden
 from ragapp.serve.shapes import Name, Wire
-from ragapp.serve.signin import SHORTEST_PASSWORD
 
 router = APIRouter(prefix="/v1/session", tags=["session"])
-Password = Annotated[SecretStr, Field(max_length=1000)]
+Password = Annotated[SecretStr, Field(max_length=LONGEST_PASSWORD)]
+_RULE = f"At least {SHORTEST_PASSWORD} characters, and none of the common ones."
 
 
 class SignIn(Wire):
@@ -31,12 +32,14 @@ class InviteUse(Wire):
     secret: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="The last part of the link.")
     name: Name | None = Field(None, description="The new account's name; not for a new password.")
     display: Name | None = None
-    password: Password = Field(description=f"At least {SHORTEST_PASSWORD} characters.")
+    password: Password = Field(description=_RULE)
+    end_tokens: bool = Field(False, description="With a new password: also revoke every API token of the account.")
 
 
 class PasswordChange(Wire):
     old: Password
-    new: Password
+    new: Password = Field(description=_RULE)
+    end_tokens: bool = Field(False, description="Also revoke every API token of the account.")
 
 
 class Me(BaseModel):
@@ -67,7 +70,15 @@ def use_invite(request: Request, response: Response, given: InviteUse, _: None =
     house = house_of(request)
     same_site(request, house)
     password = given.password.get_secret_value()
-    person = by_link(house, address_of(request), given.secret, password, given.name, given.display)
+    person = by_link(
+        house,
+        address_of(request),
+        given.secret,
+        password,
+        given.name,
+        given.display,
+        end_tokens=given.end_tokens,
+    )
     return _signed_in(request, response, house, person)
 
 
@@ -79,12 +90,12 @@ def me(request: Request, caller: Asker) -> Me:
 
 @router.put("/password", operation_id="change_password", status_code=HTTPStatus.NO_CONTENT)
 def change_password(request: Request, given: PasswordChange, caller: Asker) -> Response:
-    """Change one's own password; other browsers are signed out."""
+    """Change one's own password; other browsers are signed out, and API tokens end if asked."""
     house = house_of(request)
     if not caller.csrf:
         raise forbidden("A password is changed in the browser, not with a token.")
     old, new = given.old.get_secret_value(), given.new.get_secret_value()
-    new_password(house, address_of(request), caller.person, old, new)
+    new_password(house, address_of(request), caller.person, old, new, end_tokens=given.end_tokens)
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     open_session(request, response, house, caller.person)
     return response

@@ -18,8 +18,8 @@ from ragapp.serve.entrance import address_of, by_link, by_password, close_sessio
 from ragapp.serve.house import House, house_of
 from ragapp.serve.page import expect_own_form, own_path, page, sign_in_page
 from ragapp.serve.page_proxy import PREFIX
+from ragapp.serve.passwords import SHORTEST_PASSWORD
 from ragapp.serve.problems import Refused, status_of
-from ragapp.serve.signin import SHORTEST_PASSWORD
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _LONGEST_FIELD = 1000
@@ -113,6 +113,7 @@ def join(
     display: Field = "",
     password: Field = "",
     again: Field = "",
+    end_tokens: Field = "",
     form_token: Field = "",
 ) -> Response:
     """Make the account, or set the new password, and sign in."""
@@ -126,7 +127,15 @@ def join(
         wanted = None if invite.person_id else _good_name(name)
         if password != again:
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "The two passwords differ; write the same one twice.")
-        person = by_link(house, address_of(request), secret, password, wanted, _one_line(display) or None)
+        person = by_link(
+            house,
+            address_of(request),
+            secret,
+            password,
+            wanted,
+            _one_line(display) or None,
+            end_tokens=bool(end_tokens),
+        )
     except RagappError as error:
         shown = _join_page(
             request, house, invite, secret, fault=str(error), name=name, display=display, status=status_of(error)

@@ -137,3 +137,35 @@ class TestTheirData:
         assert run("people", "forget", "ada", "--yes", "--json").json["left"] == ""
         assert catalog.document(own.id) is None
         assert len(catalog.documents()) == others - 1
+
+
+class TestPassword:
+    def test_it_is_read_from_stdin_and_ends_sessions_and_if_asked_tokens(self, run: Run, catalog: Catalog) -> None:
+        run("people", "add", "ada")
+        ada = shown(run, "ada")["id"]
+        for asked in (False, True):
+            cookie = catalog.credentials.open_session(ada, timedelta(hours=1))[0]
+            token = catalog.credentials.add_token(ada, "x", {"ask"}, None)[0]
+            options = ["--end-tokens"] if asked else []
+            ran = run("people", "password", "ada", *options, stdin=f"nine herons over the weir {asked}\n")
+            assert ran.code == 0 and "herons" not in ran.out + ran.err
+            assert catalog.credentials.session(cookie) is None
+            assert (catalog.credentials.token(token) is None) is asked
+        assert shown(run, "ada")["has_password"] is True
+
+    @pytest.mark.parametrize("password", ["password1234", "ada ada ada ada", "short"])
+    def test_one_that_is_easy_to_guess_is_refused_in_one_sentence(self, run: Run, password: str) -> None:
+        run("people", "add", "ada")
+        ran = run("people", "password", "ada", stdin=f"{password}\n")
+        assert (ran.code, ran.err.count("\n")) == (2, 1) and "take a sentence" in ran.err
+        assert shown(run, "ada")["has_password"] is False
+
+    def test_a_new_link_ends_what_is_asked_at_once(self, run: Run, catalog: Catalog) -> None:
+        run("people", "add", "ada")
+        ada = shown(run, "ada")["id"]
+        cookie = catalog.credentials.open_session(ada, timedelta(hours=1))[0]
+        token = catalog.credentials.add_token(ada, "x", {"ask"}, None)[0]
+        run("people", "invite", "ada")
+        assert catalog.credentials.session(cookie) and catalog.credentials.token(token)
+        run("people", "invite", "ada", "--end-sessions", "--end-tokens")
+        assert catalog.credentials.session(cookie) is None and catalog.credentials.token(token) is None
