@@ -26,6 +26,7 @@ from ragapp.answer.inert import inert
 from ragapp.answer.prompt import Prompt
 from ragapp.answer.refusal import refusal
 from ragapp.answer.sentences import SentenceStream
+from ragapp.answer.unseen import JOINERS, seen_line
 from ragapp.errors import BadQuestion
 from ragapp.logs import beside
 from ragapp.retrieve.hybrid import Retrieved
@@ -317,8 +318,9 @@ def _joined(pieces: Sequence[Any]) -> Any:
 def _clean(question: Any) -> str:
     if not isinstance(question, str):
         raise BadQuestion(f"A question must be text, and this is a {type(question).__name__}.")
-    kept = "".join(c if c.isprintable() else " " for c in question.encode("utf-8", "replace").decode())
-    if not (kept := " ".join(kept.split())):
+    text = question.encode("utf-8", "replace").decode()
+    kept = "".join(c if c.isprintable() or c in JOINERS else " " for c in text)
+    if not (kept := seen_line(kept)):
         raise BadQuestion("The question is empty; ask something.")
     return kept
 

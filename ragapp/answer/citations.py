@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ragapp.answer.markers import unmarked
 from ragapp.answer.sentences import spans
 from ragapp.answer.statements import above
+from ragapp.answer.unseen import seen
 from ragapp.answer.words import Stems, as_meant, figures_of, names, numbers, stated, words
 from ragapp.types import Citation, Passage
 
@@ -35,7 +36,8 @@ def cite(sentence: str, passages: Sequence[Passage], question: str, stems: Stems
     """
     text, marked = unmarked(sentence, passages)
     given = [n for n in dict.fromkeys(marked) if 1 <= n <= len(passages)]
-    wanted = stems(text)
+    # what isn't seen parts no words: the model was shown them whole
+    wanted = stems(seen(text))
     if not wanted and not numbers(text):
         return Cited(text, (), 0.0, frozenset())
     believed = _among(text, wanted, given, passages, question, stems)
@@ -81,9 +83,9 @@ def _among(
 
 def _held(text: str, wanted: frozenset[int], marker: int, passage: Passage, stems: Stems) -> _Held:
     start, end = best_quote(text, wanted, passage.text, stems)
-    seen = f"{above(passage)}\n{passage.text[start:end]}"
-    figures = as_meant(figures_of(seen), seen, text)
-    return _Held(marker, start, end, stems(seen), figures | _told(seen))
+    shown = seen(f"{above(passage)}\n{passage.text[start:end]}")
+    figures = as_meant(figures_of(shown), shown, text)
+    return _Held(marker, start, end, stems(shown), figures | _told(shown))
 
 
 def _told(text: str) -> frozenset[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ragapp.answer.unseen import seen, seen_line
+
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(r"\](?=[(\[:])")
 _SCHEME = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)\\?:(?=\\?/\\?/)")
@@ -16,12 +18,13 @@ _LONGEST_LINE = 300
 
 
 def inert(text: str) -> str:
-    """The text with tags, Markdown's links and pictures, and bare addresses broken up, readable still.
+    """The text with tags, Markdown's links and pictures, and bare addresses broken up, readable still, and with what
+    isn't seen marked.
 
     A picture's address is fetched as soon as it is shown, and could carry away what stands in the conversation.
     Addresses are written as security people do: https[:]//host.
     """
-    text = _TAG.sub("‹", text)
+    text = _TAG.sub("‹", seen(text))
     text = _LINK.sub("] ", text)
     text = _SCHEME.sub(r"\1[:]", text)
     text = _WWW.sub("www[.]", text)
@@ -31,5 +34,5 @@ def inert(text: str) -> str:
 
 def inert_line(text: str) -> str:
     """A title or a path as one line, not too long."""
-    line = inert(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    line = inert(seen_line(text))
     return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"

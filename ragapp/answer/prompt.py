@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from ragapp.answer.sentences import spans
+from ragapp.answer.unseen import seen
 from ragapp.errors import QuestionTooLong
 from ragapp.types import Passage, Turn
 
@@ -180,7 +181,8 @@ class PromptWriter:
         date = f" ({passage.date:%Y-%m-%d})" if passage.date else ""
         heading = f" - {passage.heading}" if passage.heading and passage.heading != passage.title else ""
         # the title inside as well: it is the author's, and as good a place for an order as any
-        held = _LIKE_A_MARK.sub("‹", f"{passage.title}{heading}{date}\n{passage.text}")
+        # what nobody sees in the document is no way to speak to the model, or to write a mark so that it isn't found
+        held = _LIKE_A_MARK.sub("‹", seen(f"{passage.title}{heading}{date}\n{passage.text}"))
         return f"[{number}] <{mark}>\n{held}\n</{mark}>\n\n"
 
 

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from ragapp.answer.unseen import seen
 from ragapp.errors import RagappError
 
 _INTERRUPTED = 130
@@ -105,5 +106,5 @@ def _reader_left() -> NoReturn:
 
 def _end(sentence: str, code: int) -> NoReturn:
     with suppress(OSError):  # stderr may be what can't be written to
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
+        print(seen(sentence), file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
     sys.exit(code)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragapp.answer.unseen import escaped_json, seen
 from ragapp.errors import RagappError
 from ragapp.settings import Settings
 
@@ -59,13 +58,13 @@ def number_of(count: int, what: str) -> str:
 
 def note(sentence: str) -> None:
     """Something for the person, not for the pipe."""
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
+    print(seen(sentence), file=sys.stderr, flush=True)  # noqa: T201 - the command line's own voice
 
 
 def out(text: str) -> None:
-    """A line of the result; a document's control characters would command the terminal, so they stay away from it."""
-    shown = "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "" for c in text)
-    _print(shown)
+    """A line of the result; a document's control characters would command the terminal, and what isn't seen would have
+    it show something else, so both are marked."""
+    _print(seen(text))
 
 
 def _print(text: str) -> None:
@@ -87,4 +86,4 @@ def out_json(value: Any, *, indent: int | None = 2) -> None:
     escaped."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf"), indent=indent)
-    _print(re.sub("[\x7f-\x9f\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text))
+    _print(escaped_json(text))

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ingest.report import seconds_left
+from ragapp.answer.unseen import seen_line
 from ragapp.cli.options import number_of
 
 _EVERY_S = 5.0
@@ -198,14 +199,10 @@ class BarWatcher(SilentWatcher):
         with self._lock:
             now = self._clock()
             longest = sorted(self.reading.items(), key=lambda item: item[1][0])[:_SHOWN]
-            rows = [f"  reading {_printable(source)[-70:]}  {now - since:.0f} s" for source, (since, _) in longest]
+            rows = [f"  reading {seen_line(source)[-70:]}  {now - since:.0f} s" for source, (since, _) in longest]
             if self.waiting:
                 rows.append(f"  {number_of(len(self.waiting), 'file')} read, to be embedded")
             return Group(Text(self.line(), style="bold"), *(Text(row, style="dim") for row in rows))
-
-
-def _printable(source: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in source)
 
 
 def _short(seconds: float) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from ragapp.answer.unseen import seen_line
 from ragapp.catalog.rows import DocumentRow, DocumentState, FileAction, FileState, JobFile, JobKind, JobRow, JobState
 from ragapp.serve.work import Progress
 from ragapp.types import Box
@@ -132,7 +133,7 @@ class CollectionOut(BaseModel):
 
 def document_out(row: DocumentRow, *, may_change: bool, stale: bool) -> DocumentOut:
     return DocumentOut(
-        id=row.id, collection=row.collection, source=row.source, title=row.title, type=row.file_type,
+        id=row.id, collection=row.collection, source=row.source, title=seen_line(row.title), type=row.file_type,
         state=row.state, reason=row.reason, revision=row.revision, size=row.size, pages=row.pages,
         chunks=row.chunks, groups=sorted(row.groups) if may_change else [], origin=row.origin,
         container=row.container, added=row.added, changed=row.changed, modified=row.modified, dated=row.dated,

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ragapp.answer.unseen import seen_line
+
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&:@])")
 
 
 def plain(text: str) -> str:
     """Text whose every character shows as itself in Markdown: addresses and tags too."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return _ACTIVE.sub(r"\\\1", " ".join(printable.split()))
+    return _ACTIVE.sub(r"\\\1", seen_line(text))
 
 
 def as_markdown(title: str, created: datetime, turns: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

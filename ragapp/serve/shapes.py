@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ragapp.answer.unseen import seen_line
 from ragapp.catalog.service_rows import AnswerState, Door
 from ragapp.types import Answer, Citation, NearDocument, Passage, Sentence
 
@@ -69,7 +70,10 @@ class CitationOut(BaseModel):
     title: str
     heading: str
     page: int | None
-    quote: str = Field(description="Exactly the document's extracted text from `start` to `end`.")
+    quote: str = Field(
+        description="Exactly the document's extracted text from `start` to `end`, with what isn't seen in it; title, "
+        "heading and source have that marked."
+    )
     start: int
     end: int
     score: float
@@ -128,10 +132,10 @@ def passage_out(found: Passage) -> PassageOut:
     return PassageOut(
         document_id=found.document_id,
         revision=found.revision,
-        source=found.source,
+        source=seen_line(found.source),
         collection=found.collection,
-        title=found.title,
-        heading=found.heading,
+        title=seen_line(found.title),
+        heading=seen_line(found.heading),
         page=found.page,
         text=found.text,
         start=found.start,
@@ -144,20 +148,11 @@ def passage_out(found: Passage) -> PassageOut:
 
 
 def citation_out(cited: Citation) -> CitationOut:
-    fields = (
-        "marker",
-        "document_id",
-        "revision",
-        "source",
-        "title",
-        "heading",
-        "page",
-        "quote",
-        "start",
-        "end",
-        "score",
+    exact = ("marker", "document_id", "revision", "page", "quote", "start", "end", "score")
+    named = ("source", "title", "heading")
+    return CitationOut(
+        **{name: getattr(cited, name) for name in exact}, **{name: seen_line(getattr(cited, name)) for name in named}
     )
-    return CitationOut(**{name: getattr(cited, name) for name in fields})
 
 
 def sentence_out(sentence: Sentence) -> SentenceOut:
@@ -165,7 +160,7 @@ def sentence_out(sentence: Sentence) -> SentenceOut:
 
 
 def near_out(near: NearDocument) -> NearOut:
-    return NearOut(source=near.source, title=near.title, page=near.page)
+    return NearOut(source=seen_line(near.source), title=seen_line(near.title), page=near.page)
 
 
 def answer_fields(answer: Answer, waited_s: float) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ragapp.answer.history import WITHHELD
+from ragapp.answer.unseen import seen, seen_line
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.types import Principal
 
+_NAMED = frozenset({"title", "heading", "source"})
 _EMPTY: dict[str, Any] = {"answer": WITHHELD, "sentences": [], "citations": [], "withheld": True}
 
 
@@ -21,9 +23,10 @@ def documents_of(fields: Mapping[str, Any], prompted: list[str]) -> frozenset[st
 def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str, Any]:
     """The fields of an answer that may be read now. Passages go one by one; the text as a whole, since any document
     in the prompt may have lent its words to any sentence."""
-    fields = dict(row.record.get("fields", {}))
-    if not fields:
-        return fields
+    kept = row.record.get("fields", {})
+    if not kept:
+        return {}
+    fields = _seen(dict(kept))
     rests_on = documents_of(fields, row.record.get("prompted", []))
     named = rests_on | {found["document_id"] for found in fields["passages"]} | set(row.record.get("nearest_ids", []))
     visible = catalog.visible(named, principal)
@@ -31,3 +34,13 @@ def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str
     near = zip(fields["nearest"], row.record.get("nearest_ids", []), strict=True)
     fields["nearest"] = [each for each, document in near if document in visible]
     return fields if rests_on <= visible else fields | _EMPTY
+
+
+def _seen(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with what isn't seen marked, also in answers that were kept before it was. Quotes stay exact."""
+    for kind in ("passages", "citations", "nearest"):
+        fields[kind] = [
+            found | {name: seen_line(found[name]) for name in _NAMED & found.keys()} for found in fields[kind]
+        ]
+    sentences = [sentence | {"text": seen(sentence["text"])} for sentence in fields["sentences"]]
+    return fields | {"answer": seen(fields["answer"]), "sentences": sentences}

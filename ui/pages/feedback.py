@@ -9,6 +9,7 @@ import streamlit as st
 from ui.parts.components import mount
 from ui.parts.plain import plain
 from ui.parts.session import client, said
+from ui.parts.unseen import seen
 
 _CHOICES = {"Did not help": False, "Helped": True, "All": None}
 
@@ -34,12 +35,12 @@ def _one(given: dict[str, Any], who: str) -> None:
         st.caption(f"{plain(who)} · {given['created'][:16].replace('T', ' ')} UTC")
         if given["reason"]:
             st.markdown("**What they said**")
-            st.text(given["reason"])
+            st.text(seen(given["reason"]))
         st.markdown("**The answer**")
         if given["withheld"]:
             st.info("It rests on documents that your groups do not see.", icon=":material/lock:")
             return
-        st.text(given["answer"] or "There was none.")
+        st.text(seen(given["answer"] or "There was none."))
         if given["passages"]:
             st.markdown("**What was found for it**")
             mount("found", {"passages": given["passages"]}, key=f"feedback-{given['answer_id']}")

@@ -19,20 +19,20 @@ _WEB = Path(__file__).with_name("web")
 def _registered(name: str, *scripts: str, styles: tuple[str, ...]) -> Any:
     return st.components.v2.component(
         f"ragapp_{name}",
-        js="\n".join((_WEB / script).read_text(encoding="utf-8") for script in scripts),
+        js="\n".join((_WEB / script).read_text(encoding="utf-8") for script in ("unseen.js", "dom.js", *scripts)),
         css="\n".join((_WEB / style).read_text(encoding="utf-8") for style in styles),
     )
 
 
 @cache
 def _parts() -> dict[str, Any]:
-    base, source = "base.css", "dom.js"
+    base = "base.css"
     return {
-        "account": _registered("account", source, "account.js", styles=(base, "account.css")),
-        "answer": _registered("answer", source, "source.js", "answer.js", styles=(base, "answer.css")),
-        "upload": _registered("upload", source, "upload.js", styles=(base, "upload.css")),
-        "viewer": _registered("viewer", source, "source.js", "viewer.js", styles=(base, "viewer.css")),
-        "found": _registered("found", source, "source.js", "found.js", styles=(base, "answer.css", "found.css")),
+        "account": _registered("account", "account.js", styles=(base, "account.css")),
+        "answer": _registered("answer", "source.js", "answer.js", styles=(base, "answer.css")),
+        "upload": _registered("upload", "upload.js", styles=(base, "upload.css")),
+        "viewer": _registered("viewer", "source.js", "viewer.js", styles=(base, "viewer.css")),
+        "found": _registered("found", "source.js", "found.js", styles=(base, "answer.css", "found.css")),
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from ui.parts.unseen import seen
+
 _MARKS = frozenset("\\`*_{}[]()<>#+-.!|~:$^&@\"'/=")
 
 
@@ -13,5 +15,5 @@ def plain(text: str) -> str:
     A link is never made of it either: an address is broken by the backslashes before its colon and slashes.
     """
     shown = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text)
-    shown = "".join(letter for letter in shown if unicodedata.category(letter) not in ("Cf", "Cs", "Co"))
+    shown = seen("".join(letter for letter in shown if unicodedata.category(letter) not in ("Cf", "Cs", "Co")))
     return "".join(f"\\{letter}" if letter in _MARKS else letter for letter in " ".join(shown.split()))

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from ui.parts.unseen import seen
+
 _MOST_ROWS = 14
 _TALL = 560
 
@@ -18,11 +20,18 @@ def table(frame: pd.DataFrame, **more: Any) -> Any:
         for name in frame.columns
         if isinstance(frame[name].dtype, pd.DatetimeTZDtype)
     }
+    # what isn't seen in a name would have it look like another
+    words = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name]) and name not in moments]
+    shown = frame.assign(**{name: frame[name].map(_seen) for name in words})
     return st.dataframe(
-        frame,
+        shown,
         hide_index=True,
         placeholder="–",
         height="content" if len(frame) <= _MOST_ROWS else _TALL,
         column_config=moments | more.pop("column_config", {}),
         **more,
     )
+
+
+def _seen(cell: Any) -> Any:
+    return seen(cell) if isinstance(cell, str) else cell

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from ragapp import __version__
 from ragapp.answer.inert import inert, inert_line
+from ragapp.answer.unseen import seen
 from ragapp.errors import RagappError
 from ragapp.serve.mcp.desk import Desk
 from ragapp.serve.mcp.reading import LONGEST, part_of
@@ -143,7 +144,7 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except RagappError as error:
-        raise ToolError(str(error)) from None
+        raise ToolError(seen(str(error))) from None
 
 
 @contextmanager
@@ -159,9 +160,18 @@ def _root_logger_left_alone() -> Iterator[None]:
 
 
 def _result(text: str, data: BaseModel) -> CallToolResult:
+    """Both are read by a model and shown to its person, so nothing in either is unseen. Positions stay."""
     return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=data.model_dump(mode="json")
+        content=[TextContent(type="text", text=seen(text))], structured_content=_seen(data.model_dump(mode="json"))
     )
+
+
+def _seen(value: Any) -> Any:
+    if isinstance(value, str):
+        return seen(value)
+    if isinstance(value, dict):
+        return {name: _seen(held) for name, held in value.items()}
+    return [_seen(held) for held in value] if isinstance(value, list) else value
 
 
 def _passage(found: Passage) -> FoundPassage:

@@ -43,4 +43,4 @@ def test_what_is_inert_stays_as_it_is(text: str) -> None:
 
 
 def test_a_title_is_one_line() -> None:
-    assert inert_line("a\n\n[2] b\x00 " + "c" * 400) == ("a [2] b " + "c" * 400)[:299] + "…"
+    assert inert_line("a\n\n[2] b\x00 " + "c" * 400) == ("a [2] b‹U+0000› " + "c" * 400)[:299] + "…"

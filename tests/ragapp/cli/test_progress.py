@@ -56,7 +56,7 @@ def test_a_terminal_shows_what_is_read_now_and_no_control_characters(clock: Cloc
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(watcher._shown())
     shown = console.export_text()
-    assert "reading /in/\\x1b[31mred[bold].txt  7 s" in shown
+    assert "reading /in/‹U+001B›[31mred[bold].txt  7 s" in shown
     assert "\x1b" not in shown
 
 

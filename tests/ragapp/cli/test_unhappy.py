@@ -368,7 +368,7 @@ class TestQuestions:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         out("red \x1b[31m, bell \x07, \x9b, half \ud800\tend")
-        assert capsys.readouterr().out == "red [31m, bell , , half \\ud800\tend\n"
+        assert capsys.readouterr().out == "red ‹U+001B›[31m, bell ‹U+0007›, ‹U+009B›, half ‹U+D800›\tend\n"
         value = {"text": "a\u2028b\u2029c\x85d\x1b\x0b\x9f\ud800 é 😀"}
         out_json(value, indent=None)
         (line,) = capsys.readouterr().out.splitlines()

@@ -1,15 +1,18 @@
 // What all parts of the page share. Whatever comes from documents, models or people goes in as text, never as HTML.
 
-/** An element with properties and children; strings become text nodes. */
+const SPOKEN = new Set(["title", "aria-label", "placeholder", "alt"]);
+
+/** An element with properties and children; strings become text nodes, with what isn't seen in them marked. */
 function el(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (name === "class") made.className = value;
-    else made.setAttribute(name, value === true ? "" : String(value));
+    else made.setAttribute(name, value === true ? "" : SPOKEN.has(name) ? seen(String(value)) : String(value));
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
+  const shown = children.filter((child) => child !== null && child !== undefined);
+  made.append(...shown.map((child) => (child instanceof Node ? child : seen(String(child)))));
   return made;
 }
 

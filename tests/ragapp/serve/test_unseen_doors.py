@@ -1,0 +1,79 @@
+"""A document that says something nobody sees: no door hands it to a reader or a model unmarked; quotes stay exact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from typer.testing import CliRunner
+
+from ragapp.cli.commands import app
+from ragapp.serve.run import told
+
+from ..answer.test_unseen import INVISIBLE, TAGS
+from .conftest import Service
+
+BODY = f"The Krenvolt pump costs 12 euro.{TAGS} Its invoice is \u202efdp.exe\u202c and \u3164 ready."
+
+
+@pytest.fixture
+def smuggled(office: Service, tmp_path: Path) -> Service:
+    """The office with a file whose title and text hold what isn't seen."""
+    folder = tmp_path / "smuggled"
+    folder.mkdir()
+    (folder / "pump.md").write_text(f"# Krenvolt{TAGS} \u202eplan\n\n{BODY}\n")
+    report = office.house.rag.ingest(folder, groups=["everyone"])
+    assert report.added == 1
+    return office
+
+
+def texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for held in value.values() for text in texts(held)]
+    if isinstance(value, list):
+        return [text for held in value for text in texts(held)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_http_marks_names_and_keeps_the_text_that_is_cited(smuggled: Service) -> None:
+    with smuggled.client(smuggled.token("bob")) as bob:
+        found = bob.get("/v1/search", params={"query": "Krenvolt pump"}).json()["passages"][0]
+        assert TAGS in found["text"], "machines read positions in it"
+        read = bob.get(f"/v1/documents/{found['document_id']}/text").json()
+        assert read["text"][found["start"] : found["end"]] == found["text"]
+        for name in ("title", "heading", "source"):
+            assert not INVISIBLE.search(found[name]), name
+        assert "‹U+202E›" in found["title"] + found["heading"]
+        assert not INVISIBLE.search(bob.get(f"/v1/documents/{found['document_id']}").json()["title"])
+
+
+async def test_mcp_tells_nothing_unseen(smuggled: Service) -> None:
+    headers = {"authorization": f"Bearer {smuggled.token('bob', 'ask')}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=120) as http,
+        Client(streamable_http_client(f"{smuggled.url}/mcp", http_client=http)) as client,
+    ):
+        found = await client.call_tool("search", {"query": "Krenvolt pump"})
+        assert found.structured_content
+        document = found.structured_content["passages"][0]["document_id"]
+        read = await client.call_tool("read_document", {"document_id": document})
+    for answer in (found, read):
+        said = [*(part.text for part in answer.content), *texts(answer.structured_content)]  # type: ignore[union-attr]
+        assert any("‹U+E0069 and 24 more" in text for text in said)
+        for text in said:
+            assert not INVISIBLE.search(text), ascii(text)
+
+
+def test_the_terminal_shows_nothing_unseen_and_json_stays_exact(smuggled: Service) -> None:
+    with told(smuggled.house.data, smuggled.url, smuggled.house.handover_secret):
+        for more in ((), ("--json",)):
+            command = ["search", "Krenvolt pump", "--quiet", "--data", str(smuggled.house.data), *more]
+            done = CliRunner().invoke(app, command)
+            assert done.exit_code == 0 and "Krenvolt" in done.stdout, done.output
+            assert not INVISIBLE.search(done.stdout), ascii(done.stdout)
+    assert TAGS in json.loads(done.stdout)["passages"][0]["text"]
