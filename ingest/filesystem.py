@@ -14,14 +14,26 @@ _PIECE = 1 << 20
 _MARKS = ("ETag", "etag", "version_id", "generation", "checksum", "md5", "mtime", "modified", "LastModified", "created")
 """What the file systems of fsspec say of a file's state, the strongest first."""
 _CONTENT = {"ETag", "etag", "checksum", "md5"}
+_OF_THIS_MACHINE = frozenset(
+    "asynclocal async_wrapper asyncwrapper blockcache cached dask dir dvc filecache generic git libarchive reference "
+    "simplecache tar zip".split()
+)
+"""What fsspec puts before another of its file systems, this machine's too."""
 
 
 class FileSystem:
     """The files below a folder of an fsspec file system; one folder's names in memory at a time."""
 
+    here = False
+
     def __init__(self, scheme: str, url: str, fs: Any = None) -> None:
         self.url = url.partition("?")[0].rstrip("/")
         self._fs = fs or _known(scheme, self.url)
+        if scheme in _OF_THIS_MACHINE or "file" in _protocols(self._fs):
+            # it would read any path of this machine past what no job reads
+            raise SourceUnavailable(
+                f"{scheme}:// reads files of this machine by a way of its own; name the folder by its path."
+            )
         self._root: str = self._fs._strip_protocol(url)
         try:
             if not self._fs.isdir(self._root):
@@ -91,6 +103,11 @@ class FileSystem:
         if info.get("size") is None:
             return Thing(path, locator, left_out="its source says no size, so that it can't be checked", failed=True)
         return Thing(path, locator, int(info["size"]), _time(info), _fingerprint(name, info))
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    named = getattr(fs, "protocol", ())
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def _known(scheme: str, url: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Self
 from ingest.origins import Entry, NotListed, Stop, Wanted, never
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection
+from ingest.protected import Protected
 from ingest.sources import fingerprint, listing, printable
 from ragapp.catalog.files import sha256_of
 from ragapp.errors import PassingFault, SourceUnavailable, Unreadable
@@ -21,10 +22,11 @@ from ragapp.errors import PassingFault, SourceUnavailable, Unreadable
 class Folder:
     """The files below a folder; they are read where they lie."""
 
-    def __init__(self, root: Path, selection: Selection, rules: PathRules) -> None:
+    def __init__(self, root: Path, selection: Selection, rules: PathRules, protected: Protected | None = None) -> None:
         self._root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 - resolve() would rename a linked root
         self._selection = selection
         self._rules = rules
+        self._protected = protected
         self._look()
 
     @property
@@ -35,7 +37,7 @@ class Folder:
         self._look()
         below = f"{self.url.rstrip('/')}/"
         try:
-            for found in listing([self._root]):
+            for found in listing([self._root], self._protected):
                 name = found.url if isinstance(found, Entry) else found.source
                 path = name.removeprefix(below)
                 if isinstance(found, NotListed):
@@ -51,15 +53,17 @@ class Folder:
     @contextmanager
     def fetch(self, wanted: Wanted, stop: Stop = never) -> Iterator[Path]:
         path = Path(os.fsdecode(wanted.locator))
-        self._unchanged(path, wanted)
-        yield path
+        with self._opened(path) as held:
+            self._unchanged(held, path, wanted)
+            yield held
         # what was read between is that file's only if it is the same still
-        self._unchanged(path, wanted)
+        self._unchanged(path, path, wanted)
 
     def digest(self, wanted: Wanted) -> str | None:
         try:
-            return sha256_of(Path(os.fsdecode(wanted.locator)))
-        except OSError:
+            with self._opened(Path(os.fsdecode(wanted.locator))) as held:
+                return sha256_of(held)
+        except (OSError, Unreadable):
             return None
 
     def __enter__(self) -> Self:
@@ -70,7 +74,21 @@ class Folder:
     ) -> None:
         return None
 
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[Path]:
+        if self._protected is None:
+            yield path
+            return
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(self._protected.opened(path))
+            except OSError as error:
+                raise PassingFault(f"{printable(path)} was listed and can't be opened now: {error.strerror}.") from None
+            yield held
+
     def _look(self) -> None:
+        if self._protected and (reason := self._protected.of_path(self._root)):
+            raise SourceUnavailable(f"{self.url} is no source: {reason}; name another folder.")
         try:
             with os.scandir(self._root):
                 return
@@ -82,9 +100,9 @@ class Folder:
             reason = f"The folder {self.url} can't be listed ({error.strerror}); give this user the right to read it."
         raise SourceUnavailable(reason)
 
-    def _unchanged(self, path: Path, wanted: Wanted) -> None:
+    def _unchanged(self, held: Path, path: Path, wanted: Wanted) -> None:
         try:
-            now = fingerprint(path.stat())
+            now = fingerprint(held.stat())
         except OSError as error:
             raise PassingFault(f"{printable(path)} was listed and can't be opened now: {error.strerror}.") from None
         if wanted.fingerprint and now != wanted.fingerprint:

@@ -7,16 +7,17 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.asked import Asked, belongs_to, is_of, of_origin, of_paths
 from ingest.ocr import check_ocr
-from ingest.origins import Entry, Origin, open_origin
+from ingest.origins import Entry, Origin, Stop, open_origin
 from ingest.pathrules import PathRules
 from ingest.pipeline import Order, Parts
 from ingest.plan import Plan, is_stale
+from ingest.protected import Protected
 from ingest.report import IngestReport, Watcher, merged
 from ingest.sources import listing, printable
 from ingest.sync import Retry, Task, make_plan, run_job
@@ -47,11 +48,19 @@ class Intake:
     """Ingestion over one data folder. `parts` builds embedder and index when a run needs them; `ocr` names the
     languages in which pictures of text are read, and is empty where they are left out."""
 
-    def __init__(self, catalog: Catalog, parts: Callable[[], Parts], data: Path, ocr: str = "") -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        parts: Callable[[], Parts],
+        data: Path,
+        ocr: str = "",
+        protected: Protected | None = None,
+    ) -> None:
         self._catalog = catalog
         self._parts = parts
         self._scratch = data / "scratch"
         self._ocr = ocr
+        self._protected = protected or Protected(data)
         self._current = current(bool(ocr))
         self._running: set[str] = set()
         self._lock = threading.Lock()
@@ -221,11 +230,15 @@ class Intake:
             return self._do(job, watcher, retry, resumed=resumed, stop=stop, give_way=give_way, leave_graph=leave_graph)
 
     def _note(self, asked: Asked) -> int:
-        asked.check()
+        self._check(asked)
         return self._catalog.jobs.start(asked.kind, asked.command, asked.request, asked.origin, waiting=True)
 
-    def _run(self, asked: Asked, watcher: Watcher | None) -> IngestReport:
+    def _check(self, asked: Asked) -> None:
         asked.check()
+        self._protected.refuse(Path(path) for path in asked.request.get("paths", ()))
+
+    def _run(self, asked: Asked, watcher: Watcher | None) -> IngestReport:
+        self._check(asked)
         job_id = self._catalog.jobs.start(asked.kind, asked.command, asked.request, asked.origin)
         job = self._catalog.jobs.job(job_id)
         assert job is not None
@@ -285,7 +298,8 @@ class Intake:
         elif "paths" in asked:
             groups = asked["groups"]
             order = Order(str(asked["collection"]), None if groups is None else frozenset(groups))
-            yield Task(lambda: listing([Path(path) for path in asked["paths"]]), order)
+            paths = [Path(path) for path in asked["paths"]]
+            yield Task(lambda: listing(paths, self._protected), order, fetch=self._opened_here)
         else:
             raise CatalogError(
                 f"Job {job.id} was started by an older version, which did not note what it was asked; run its command "
@@ -309,8 +323,19 @@ class Intake:
     def _opened(self, row: OriginRow) -> Iterator[Origin]:
         with scratch_folder(self._scratch) as scratch:
             rules = PathRules(row.rules)
-            with open_origin(row.url, include=row.include, exclude=row.exclude, rules=rules, scratch=scratch) as origin:
+            with open_origin(
+                row.url,
+                include=row.include,
+                exclude=row.exclude,
+                rules=rules,
+                scratch=scratch,
+                protected=self._protected,
+            ) as origin:
                 yield origin
+
+    def _opened_here(self, file: JobFile, stop: Stop) -> AbstractContextManager[Path]:
+        """A file of this machine, held open: what it is when it is read counts, not what it was when it was listed."""
+        return self._protected.opened(Path(os.fsdecode(file.locator)))
 
     def _originals(self, order: Order) -> Iterator[Entry]:
         """The kept originals of stale documents, under the names of their sources."""

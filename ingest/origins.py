@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection
+from ingest.protected import Protected
 from ragapp.errors import SourceUnavailable
 
 Stop = Callable[[], bool]
@@ -97,27 +98,29 @@ def open_origin(
     exclude: Sequence[str] = (),
     rules: PathRules | None = None,
     scratch: Path,
+    protected: Protected | None = None,
 ) -> Origin:
     """The source that a URL or a path names, looked at once.
 
     `include` and `exclude` are patterns (`ingest.patterns`), `rules` say who may see what; what is fetched lies below
-    `scratch` for as long as it is used. Raises SourceUnavailable in one sentence: unknown scheme, package missing, no
-    such root, no rights, no credentials, host not reached within seconds. An empty root is none of these.
+    `scratch` for as long as it is used; what is `protected` is not read. Raises SourceUnavailable in one sentence:
+    unknown scheme, package missing, no such root, no rights, no credentials, host not reached within seconds. An empty
+    root is none of these.
     """
     selection, rules = Selection(tuple(include), tuple(exclude)), rules or PathRules()
     scheme, _, rest = url.partition("://")
     if not rest and not url.endswith("://"):
         scheme, rest = "file", url
-    if scheme == "file":
+    if scheme in ("file", "local"):
         from ingest.folder import Folder
 
-        return Folder(Path(rest), selection, rules)
+        return Folder(Path(rest), selection, rules, protected)
     if "::" in url:
         raise SourceUnavailable("A source is one plain URL; chains with :: are not taken.")
     _refuse_secrets(url)
     from ingest.remote import Remote, open_store
 
-    return Remote(open_store(scheme, url), selection, rules, scratch)
+    return Remote(open_store(scheme, url), selection, rules, scratch, protected=protected)
 
 
 def _refuse_secrets(url: str) -> None:

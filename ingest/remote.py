@@ -17,8 +17,9 @@ from typing import Protocol, Self
 from ingest.origins import Entry, NotListed, Stop, Wanted, never
 from ingest.pathrules import PathRules
 from ingest.patterns import Selection
+from ingest.protected import Protected
 from ingest.sources import hidden
-from ragapp.errors import KeptOut, PassingFault, SourceUnavailable, StorageFull
+from ragapp.errors import KeptOut, PassingFault, SourceUnavailable, StorageFull, Unreadable
 
 TRIES = 4
 """How often a file is asked for; each try goes on where the last broke off."""
@@ -54,6 +55,10 @@ class Store(Protocol):
 
     def close(self) -> None: ...
 
+    @property
+    def here(self) -> bool:
+        """Whether its locators are paths of this machine, under another protocol."""
+
 
 def open_store(scheme: str, url: str) -> Store:
     """The store of a URL, looked at once. Raises SourceUnavailable."""
@@ -80,12 +85,14 @@ class Remote:
         rules: PathRules,
         scratch: Path,
         sleep: Callable[[float], None] = time.sleep,
+        protected: Protected | None = None,
     ) -> None:
         self._store = store
         self._selection = selection
         self._rules = rules
         self._scratch = scratch
         self._sleep = sleep
+        self._protected = protected if protected and store.here else None
 
     @property
     def url(self) -> str:
@@ -96,6 +103,8 @@ class Remote:
             path = shown(thing.path)
             url = f"{self.url.rstrip('/')}/{path}" if path else self.url
             reason, failed = (thing.left_out, thing.failed) if thing.left_out else _objection(thing.path)
+            if not reason and self._protected:
+                reason = self._protected.of_path(Path(os.fsdecode(thing.locator)))
             if reason:
                 if not self._selection.leaves_out(path):
                     yield NotListed(url, reason, failed)
@@ -124,6 +133,8 @@ class Remote:
 
     def _bring(self, wanted: Wanted, write: Callable[[bytes], int], stop: Stop) -> int:
         """All bytes, going on after a fault where it broke off. Returns how many came."""
+        if self._protected and (reason := self._protected.of_path(Path(os.fsdecode(wanted.locator)))):
+            raise Unreadable(reason)
         got = 0
         for attempt in range(1, TRIES + 1):
             try:

@@ -27,6 +27,8 @@ class S3:
     """The keys of a bucket below a prefix. `s3://bucket/folder?endpoint_url=https://…`; without it,
     AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, ~/.aws/config, or Amazon's own."""
 
+    here = False
+
     def __init__(self, url: str) -> None:
         rest, _, query = url.partition("://")[2].partition("?")
         self._bucket, _, prefix = rest.partition("/")

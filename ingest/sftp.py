@@ -86,6 +86,16 @@ class Sftp:
         except (paramiko.SSHException, EOFError, SourceUnavailable) as error:
             raise OSError(plain(error)) from None
 
+    @property
+    def here(self) -> bool:
+        """Whether both ends of the connection are this machine, by whatever name it was called."""
+        transport = self._client.get_transport()
+        try:
+            return bool(transport) and transport.sock.getpeername()[0] == transport.sock.getsockname()[0]
+        except (OSError, AttributeError, IndexError):
+            # over a proxy command there is no address to compare
+            return False
+
     def close(self) -> None:
         self._closed = True
         self._client.close()

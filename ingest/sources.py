@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.origins import Entry, NotListed, Stop
+from ingest.protected import Protected
 from ingest.unpacking import ContainerLimits
 from ragapp.errors import Unreadable
 
@@ -70,16 +71,17 @@ def written(status: os.stat_result) -> datetime | None:
     return datetime.fromtimestamp(status.st_mtime, UTC) if _EARLIEST_S < status.st_mtime < _LATEST_S else None
 
 
-def listing(paths: Sequence[Path]) -> Iterator[Entry | NotListed]:
+def listing(paths: Sequence[Path], protected: Protected | None = None) -> Iterator[Entry | NotListed]:
     """Every file below the given files and folders, each once, in a stable order; one folder's names in memory at most.
 
-    Raises Unreadable for a path that doesn't exist or is neither file nor folder.
+    What is `protected` is left out with the reason; where it was given by name, that counts as a fault. Raises
+    Unreadable for a path that doesn't exist or is neither file nor folder.
     """
     if len(paths) == 1:
-        yield from _walk(paths, set())
+        yield from _walk(paths, set(), protected)
         return
     given: set[bytes] = set()
-    for found in _walk(paths, set()):
+    for found in _walk(paths, set(), protected):
         if isinstance(found, NotListed):
             yield found
         elif found.locator not in given:
@@ -87,7 +89,9 @@ def listing(paths: Sequence[Path]) -> Iterator[Entry | NotListed]:
             yield found
 
 
-def _walk(paths: Sequence[Path], seen: set[tuple[int, int]]) -> Iterator[Entry | NotListed]:
+def _walk(
+    paths: Sequence[Path], seen: set[tuple[int, int]], protected: Protected | None
+) -> Iterator[Entry | NotListed]:
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would rename what a link given by name is called
         try:
@@ -96,17 +100,24 @@ def _walk(paths: Sequence[Path], seen: set[tuple[int, int]]) -> Iterator[Entry |
             raise Unreadable(f"There is no file or folder {printable(path)}; check the path.") from None
         except OSError as error:
             raise Unreadable(f"{printable(path)} can't be opened: {error.strerror}.") from None
-        if stat.S_ISDIR(status.st_mode):
-            yield from _below(absolute, absolute.resolve(), seen)
+        if protected and (reason := protected.of_path(absolute)):
+            yield NotListed(printable(absolute), reason, failed=True)
+        elif stat.S_ISDIR(status.st_mode):
+            yield from _below(absolute, absolute.resolve(), seen, protected)
         elif stat.S_ISREG(status.st_mode):
             yield _listed(absolute, status)
         else:
             raise Unreadable(f"{printable(path)} is neither a file nor a folder.")
 
 
-def _below(folder: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry | NotListed]:
+def _below(
+    folder: Path, root: Path, seen: set[tuple[int, int]], protected: Protected | None
+) -> Iterator[Entry | NotListed]:
     try:
         status = folder.stat()
+        if protected and (reason := protected.of_folder(status)):
+            yield NotListed(printable(folder), reason, failed=False)
+            return
         if (status.st_dev, status.st_ino) in seen:
             yield NotListed(printable(folder), "a folder that was already walked", failed=False)
             return
@@ -117,10 +128,12 @@ def _below(folder: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Ent
         yield NotListed(printable(folder), f"the folder can't be read ({error.strerror})", failed=True)
         return
     for name in names:
-        yield from _entry(folder / os.fsdecode(name), root, seen)
+        yield from _entry(folder / os.fsdecode(name), root, seen, protected)
 
 
-def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry | NotListed]:
+def _entry(
+    path: Path, root: Path, seen: set[tuple[int, int]], protected: Protected | None
+) -> Iterator[Entry | NotListed]:
     if hidden(path.name):
         yield NotListed(printable(path), "hidden", failed=False)
         return
@@ -133,17 +146,29 @@ def _entry(path: Path, root: Path, seen: set[tuple[int, int]]) -> Iterator[Entry
             # counted anew for each link: what a hidden folder holds is listed under every name that leads to it
             seen = set()
         status = path.stat()
+        reason = _protected(path, status, bool(target), protected)
     except (OSError, RuntimeError) as error:
         yield _unseen(path, error)
         return
     if target and not _lies_hidden(target, root):
         yield NotListed(printable(path), "a link to something that is ingested by its own name", failed=False)
+    elif reason:
+        yield NotListed(printable(path), reason, failed=False)
     elif stat.S_ISDIR(status.st_mode):
-        yield from _below(path, root, seen)
+        yield from _below(path, root, seen, protected)
     elif stat.S_ISREG(status.st_mode):
         yield _listed(path, status)
     else:
         yield NotListed(printable(path), "neither a file nor a folder", failed=False)
+
+
+def _protected(path: Path, status: os.stat_result, linked: bool, protected: Protected | None) -> str:
+    """Why something is left out that the walk came to; a link may lead into a folder that the walk would not enter."""
+    if protected is None:
+        return ""
+    if linked:
+        return protected.of_path(path)
+    return protected.of_file(status) if stat.S_ISREG(status.st_mode) else ""
 
 
 def _lies_hidden(path: Path, root: Path) -> bool:

@@ -362,11 +362,13 @@ class RagApp:
     def _build_intake(self) -> Intake:
         from ingest.intake import Intake
         from ingest.pipeline import Parts
+        from ingest.protected import Protected
 
         def parts() -> Parts:
             return Parts(self.catalog, self.index, self.files, self.embedder, self._bm25, self.settings.ingest)
 
-        return Intake(self.catalog, parts, self.settings.data, self.settings.ingest.read_pictures_in)
+        protected = Protected.of(self.settings)
+        return Intake(self.catalog, parts, self.settings.data, self.settings.ingest.read_pictures_in, protected)
 
     def _build_access(self) -> Access:
         from ingest.access import Access
