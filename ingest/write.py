@@ -156,6 +156,7 @@ def _commit(complete: list[Prepared], run: Run) -> None:
         behind = behind or row.groups != document.groups or bool(document.holds)
         if replaces:
             index.delete_document(replaces)
+            behind = True
         if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
             index.delete_document(document.document_id, keep_revision=document.revision)
         run.let_go(document.sha256)

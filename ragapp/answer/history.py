@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.mentions import WITHHELD
 from ragapp.types import Principal, Turn
 
-WITHHELD = "This answer rested on documents that were removed, or that you may not see any more."
+__all__ = ["WITHHELD", "confirmed", "usable"]
 
 
 def usable(turns: Iterable[tuple[Turn, frozenset[str]]], principal: Principal, catalog: Catalog) -> tuple[Turn, ...]:

@@ -20,6 +20,7 @@ from ragapp.catalog.groups import GroupChanges
 from ragapp.catalog.jobs import Jobs
 from ragapp.catalog.listing import Listing
 from ragapp.catalog.lookup import Lookup
+from ragapp.catalog.mentions import Mentions
 from ragapp.catalog.migrate import MIGRATIONS, Migrations, bring_up_to_date, copy_database
 from ragapp.catalog.origins import Origins
 from ragapp.catalog.people import People
@@ -50,6 +51,7 @@ class Catalog(Documents, Commits):
         self.people = People(self._sessions)
         self.credentials = Credentials(self._sessions)
         self.conversations = Conversations(self._sessions)
+        self.mentions = Mentions(self._sessions)
         self.collection_rules = Collections(self._sessions)
         self.audit = Audit(self._sessions)
         self.usage = UsageRecords(self._sessions)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ragapp.catalog.groups import Grant, groups_granted, groups_to_keep, note_behind, show_what_lies_in
 from ragapp.catalog.listing import note_revision
 from ragapp.catalog.mapping import add_collection, replace_groups, to_table
+from ragapp.catalog.mentions import mark_gone
 from ragapp.catalog.removals import keep_earlier, take_away, take_over_earlier
 from ragapp.catalog.rows import DocumentRow
 from ragapp.catalog.sessions import Sessions
@@ -193,6 +194,7 @@ class Commits:
 
 
 def _remove(session: Session, document_id: str) -> bool:
+    mark_gone(session, [document_id])
     session.execute(delete(GroupTable).where(GroupTable.document_id == document_id))
     gone = session.execute(delete(DocumentTable).where(DocumentTable.id == document_id))
     return bool(gone.rowcount)  # type: ignore[attr-defined]

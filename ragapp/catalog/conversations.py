@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import and_, delete, func, literal, or_, select, update
+from sqlalchemy.orm import Session
 
+from ragapp.catalog.mentions import gone_of, keep, packed, without
 from ragapp.catalog.rows import MEMBER
 from ragapp.catalog.service_rows import AnswerRow, AnswerState, AttachmentRow, ConversationRow, Door, FeedbackRow
 from ragapp.catalog.service_tables import AnswerTable, AttachmentTable, ConversationTable, FeedbackTable
@@ -95,23 +98,22 @@ class Conversations:
                 )
         return _answer(answer)
 
-    def settle(self, answer_id: str, state: AnswerState, reason: str, record: object) -> None:
-        """What became of a question."""
+    def settle(self, answer_id: str, state: AnswerState, reason: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What became of a question. Returns the record as it is kept: without what was removed meanwhile."""
         with self._sessions.writing() as session:
-            session.execute(
-                update(AnswerTable)
-                .where(AnswerTable.id == answer_id)
-                .values(
-                    status=state, reason=reason, ended=datetime.now(UTC),
-                    record=json.dumps(record, ensure_ascii=False, separators=(",", ":")),
-                )
-            )  # fmt: skip
+            settled = update(AnswerTable).where(AnswerTable.id == answer_id).values(status=state, reason=reason)
+            done = session.execute(settled.values(ended=datetime.now(UTC)))
+            if not done.rowcount:  # type: ignore[attr-defined]
+                return record  # taken away while it was answered
+            kept = keep(session, answer_id, record)
+            session.execute(update(AnswerTable).where(AnswerTable.id == answer_id).values(record=packed(kept)))
+            return kept
 
     def answer(self, answer_id: str, person_id: str) -> AnswerRow | None:
         """None where there is none, and where it is somebody else's."""
         with self._sessions.reading() as session:
             found = session.get(AnswerTable, answer_id)
-            return _answer(found) if found and found.person_id == person_id else None
+            return _answers(session, [found])[0] if found and found.person_id == person_id else None
 
     def answers(self, conversation_id: str, person_id: str) -> tuple[AnswerRow, ...]:
         """A conversation's questions and answers in their order."""
@@ -121,14 +123,13 @@ class Conversations:
             .order_by(AnswerTable.created, AnswerTable.id)
         )
         with self._sessions.reading() as session:
-            return tuple(_answer(found) for found in session.scalars(wanted))
+            return _answers(session, session.scalars(wanted).all())
 
     def all_answers(self, person_id: str) -> tuple[AnswerRow, ...]:
         """All that a person asked, in conversations and outside them, in order."""
         wanted = select(AnswerTable).where(AnswerTable.person_id == person_id)
         with self._sessions.reading() as session:
-            found = session.scalars(wanted.order_by(AnswerTable.created, AnswerTable.id))
-            return tuple(_answer(answer) for answer in found)
+            return _answers(session, session.scalars(wanted.order_by(AnswerTable.created, AnswerTable.id)).all())
 
     def forget_answer(self, answer_id: str, person_id: str) -> None:
         """Take one question and its answer away."""
@@ -169,9 +170,11 @@ class Conversations:
         if good is not None:
             wanted = wanted.where(FeedbackTable.good == good)
         with self._sessions.reading() as session:
+            found = session.execute(wanted.order_by(FeedbackTable.created.desc()).limit(limit)).all()
+            answers = _answers(session, [answer for _, answer in found])
             return tuple(
-                (FeedbackRow(given.answer_id, given.good, given.reason, given.created), _answer(answer))
-                for given, answer in session.execute(wanted.order_by(FeedbackTable.created.desc()).limit(limit))
+                (FeedbackRow(given.answer_id, given.good, given.reason, given.created), answer)
+                for (given, _), answer in zip(found, answers, strict=True)
             )
 
     def feedback_on(self, answer_ids: Iterable[str]) -> dict[str, FeedbackRow]:
@@ -272,8 +275,14 @@ def _conversation(found: ConversationTable) -> ConversationRow:
     return ConversationRow(found.id, found.person_id, found.title, collections, found.created, found.changed)
 
 
-def _answer(found: AnswerTable) -> AnswerRow:
+def _answers(session: Session, found: Sequence[AnswerTable]) -> tuple[AnswerRow, ...]:
+    """Answers as they may be given out: without what went and is not erased yet."""
+    gone = gone_of(session, [answer.id for answer in found])
+    return tuple(_answer(answer, gone[answer.id]) for answer in found)
+
+
+def _answer(found: AnswerTable, gone: Collection[tuple[str, int]] = ()) -> AnswerRow:
     return AnswerRow(
         found.id, found.person_id, found.conversation_id, found.door, found.question, found.status,  # type: ignore[arg-type]
-        found.created, found.reason, json.loads(found.record), found.ended,
+        found.created, found.reason, without(json.loads(found.record), gone), found.ended,
     )  # fmt: skip

@@ -11,7 +11,13 @@ from ragapp.catalog.mapping import to_rows, visible_to
 from ragapp.catalog.removals import is_earlier
 from ragapp.catalog.rows import DocumentRow, DocumentState, Totals
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import CollectionTable, DocumentTable, EarlierBytesTable, JobFileTable
+from ragapp.catalog.tables import (
+    CollectionTable,
+    DocumentRevisionTable,
+    DocumentTable,
+    EarlierBytesTable,
+    JobFileTable,
+)
 from ragapp.types import Principal, document_id
 
 
@@ -134,6 +140,21 @@ class Documents:
         with self._session() as session:
             live = session.scalar(select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1))
             return live is not None or is_earlier(session, sha256)
+
+    def uses_but_for(self, sha256: str, but_for: Collection[str]) -> bool:
+        """Whether a document has these bytes now, or had them earlier, not counting what these had earlier."""
+        live = select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1)
+        earlier = select(EarlierBytesTable.document_id).where(EarlierBytesTable.sha256 == sha256)
+        with self._session() as session:
+            return session.scalar(live) is not None or bool(set(session.scalars(earlier)) - set(but_for))
+
+    def texts_needed(self, sha256: str) -> set[str]:
+        """The parser versions whose text of these bytes a live document, or a kept revision of one, rests on."""
+        live = select(DocumentTable.parser_version).where(DocumentTable.sha256 == sha256)
+        kept = select(DocumentRevisionTable.parser_version).where(DocumentRevisionTable.sha256 == sha256)
+        with self._session() as session:
+            # behind the dot stand the chunker's version and a mark that it is to be made again
+            return {version.split(".")[0] for version in (*session.scalars(live), *session.scalars(kept))}
 
     def needed(self) -> set[str]:
         """The hashes of all bytes that must be kept."""

@@ -133,6 +133,19 @@ class DocumentFiles:
             for path in (self._extracted / sha256[:2]).glob(f"{sha256}.*"):
                 path.unlink(missing_ok=True)
 
+    def forget_texts(self, sha256: str, needed: Callable[[str], set[str]]) -> bool:
+        """Remove what other versions of the parser made of these bytes than those `needed` names. Whatever else is made
+        of bytes by a parser is kept beside the text, and goes here and in `forget`. False, and nothing is done, while
+        the bytes are held."""
+        with self._lock:
+            if self._held[sha256]:
+                return False
+            versions = needed(sha256)
+            for path in (self._extracted / sha256[:2]).glob(f"{sha256}.*.json.gz"):
+                if path.name.removeprefix(f"{sha256}.").removesuffix(".json.gz") not in versions:
+                    path.unlink(missing_ok=True)
+            return True
+
     def extracted_path(self, sha256: str, parser_version: str) -> Path:
         """Where the text is kept that this version of the parser made of these bytes."""
         return self._extracted_path(sha256, parser_version)

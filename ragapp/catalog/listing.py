@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,10 @@ from sqlalchemy.orm import Session
 from ragapp.catalog.mapping import to_rows, visible_to
 from ragapp.catalog.rows import DocumentRow, DocumentState
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import DocumentRevisionTable, DocumentTable
+from ragapp.catalog.tables import DocumentRevisionTable, DocumentTable, EarlierBytesTable
 from ragapp.types import Principal
+
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,15 @@ class Revision:
     file_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is kept of a document's revisions before the live one."""
+
+    revisions: int
+    originals: frozenset[str]
+    """SHA-256 of their bytes, where these are others than now."""
+
+
 class Listing:
     """The documents of one catalog in pages."""
 
@@ -66,6 +78,26 @@ class Listing:
         with self._sessions.reading() as session:
             found = session.get(DocumentRevisionTable, (document_id, revision))
             return Revision(found.sha256, found.parser_version, found.file_type) if found else None
+
+    def earlier(self, live: Mapping[str, int]) -> dict[str, Earlier]:
+        """What is kept of revisions before the live one of these documents, given with their live revision; documents
+        of which nothing is kept are left out."""
+        revisions: Counter[str] = Counter()
+        bytes_of: dict[str, set[str]] = {}
+        with self._sessions.reading() as session:
+            for start in range(0, len(ids := list(live)), _PAGE):
+                page = ids[start : start + _PAGE]
+                wanted = select(DocumentRevisionTable.document_id, DocumentRevisionTable.revision)
+                for document, revision in session.execute(wanted.where(DocumentRevisionTable.document_id.in_(page))):
+                    revisions[document] += revision != live[document]
+                kept = select(EarlierBytesTable.document_id, EarlierBytesTable.sha256)
+                for document, sha256 in session.execute(kept.where(EarlierBytesTable.document_id.in_(page))):
+                    bytes_of.setdefault(document, set()).add(sha256)
+        return {
+            each: Earlier(revisions[each], frozenset(bytes_of.get(each, ())))
+            for each in live
+            if revisions[each] or each in bytes_of
+        }
 
 
 def note_revision(session: Session, row: DocumentRow) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from ragapp.catalog.mentions import mark_earlier_gone, mark_gone
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import (
+    DocumentRevisionTable,
     DocumentTable,
     EarlierBytesTable,
     GroupChangeTable,
@@ -33,6 +35,12 @@ class Removals:
         """
         with self._sessions.writing() as session:
             return take_away(session, ids)
+
+    def take_earlier_away(self, ids: Sequence[str]) -> int:
+        """Take the revisions before the live one of these documents away, at once, in one commit; their chunks, bytes
+        and texts, and what answers keep of them, are due. Returns how many documents had some. The live one stays."""
+        with self._sessions.writing() as session:
+            return sum(_take_earlier_away(session, document) for document in ids)
 
     def due(self) -> tuple[tuple[str, str], ...]:
         """(document id, SHA-256 or nothing) of what was removed, or had its bytes replaced, and may have left some."""
@@ -72,11 +80,30 @@ def take_away(session: Session, ids: Sequence[str]) -> int:
             update(RevisionTable).where(RevisionTable.document_id.in_(page)).values(last=RevisionTable.last + 1)
         )
         session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id.in_(page)))
+        mark_gone(session, page)
         session.execute(delete(GroupTable).where(GroupTable.document_id.in_(page)))
         session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(page)))
         done = session.execute(delete(DocumentTable).where(DocumentTable.id.in_(page)))
         gone += int(done.rowcount)  # type: ignore[attr-defined]
     return gone
+
+
+def _take_earlier_away(session: Session, document_id: str) -> bool:
+    row = session.get(DocumentTable, document_id)
+    if row is None or row.state != "live":
+        return False
+    bytes_of = select(EarlierBytesTable.sha256).where(EarlierBytesTable.document_id == document_id)
+    earlier = session.scalars(bytes_of).all()
+    # its own bytes too: an older parser may have left another text of them
+    for sha256 in {*earlier, row.sha256}:
+        note_leftover(session, document_id, sha256)
+    session.execute(delete(EarlierBytesTable).where(EarlierBytesTable.document_id == document_id))
+    revisions = delete(DocumentRevisionTable).where(
+        DocumentRevisionTable.document_id == document_id, DocumentRevisionTable.revision != row.revision
+    )
+    gone = session.execute(revisions).rowcount  # type: ignore[attr-defined]
+    mark_earlier_gone(session, document_id, row.revision)
+    return bool(earlier or gone)
 
 
 def keep_earlier(session: Session, document_id: str, sha256: str) -> None:

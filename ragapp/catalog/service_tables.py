@@ -137,6 +137,22 @@ class AnswerTable(Table):
     ended: Mapped[datetime | None]
 
 
+class MentionTable(Table):
+    """That an answer tells of a revision of a document, 0 where it names the document alone.
+
+    `shown`: its asker was given words of it. `gone`: it was taken away, and is still to be erased in the record.
+    """
+
+    __tablename__ = "answer_mentions"
+    __table_args__ = (Index("ix_answer_mentions_document", "document_id", "revision"),)
+
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    shown: Mapped[bool]
+    gone: Mapped[bool] = mapped_column(index=True)
+
+
 class FeedbackTable(Table):
     """What a person thought of an answer."""
 

@@ -110,8 +110,8 @@ class Index(Protocol):
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Change who may see a document's chunks, without touching vectors."""
 
-    def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
-        """Remove a document's chunks, or only those of revisions other than `keep_revision`."""
+    def delete_document(self, document_id: str, *, keep_revision: int | None = None, before: int | None = None) -> None:
+        """Remove a document's chunks, or only those of revisions other than `keep_revision`, or before `before`."""
 
     def delete_chunks(self, ids: Sequence[str]) -> None:
         """Remove single chunks by their point ids."""
@@ -132,6 +132,10 @@ class Index(Protocol):
         `give_way` returns when this may take the machine, `stop` says whether to leave it to the next call; both are
         asked again and again while a graph is built here.
         """
+
+    def clear_out(self) -> bool:
+        """Rewrite the files, so that nothing of deleted chunks is left in them; as `optimize` in length. False where
+        something may be left: a server clears out by itself, when it sees fit."""
 
     def close(self) -> None:
         """Let go of the index; further calls fail."""

@@ -20,6 +20,7 @@ from ragapp.errors import IndexUnavailable, StorageFull
 from ragapp.index.base import INVENTORY_FIELDS, Hit, HybridHits, Point, SparseVector, Stored, Vector, stored
 from ragapp.index.edge_requests import edge_point, hits, is_any, is_value, nearest, scope_filter, sparse_vector
 from ragapp.index.graph import build_beside, exchange, mend
+from ragapp.index.log import roll_over, write_nothing
 from ragapp.index.owner import Ownership
 from ragapp.index.schema import (
     BM25,
@@ -127,9 +128,12 @@ class EdgeIndex:
         within = edge.Filter(must=[is_value("document_id", document_id)])
         self._update(edge.UpdateOperation.set_payload_by_filter(within, {"groups": sorted(groups)}))
 
-    def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
+    def delete_document(self, document_id: str, *, keep_revision: int | None = None, before: int | None = None) -> None:
         kept = None if keep_revision is None else [is_value("revision", keep_revision)]
-        within = edge.Filter(must=[is_value("document_id", document_id)], must_not=kept)
+        must = [is_value("document_id", document_id)]
+        if before is not None:
+            must.append(edge.FieldCondition("revision", range=edge.RangeFloat(lt=before)))
+        within = edge.Filter(must=must, must_not=kept)
         with self._writing:
             # noted first: a crash in between clears out once too often, and never leaves dead chunks uncounted
             self._count_dead(int(self._call(lambda s: s.count(edge.CountRequest(exact=True, filter=within)))))
@@ -164,18 +168,35 @@ class EdgeIndex:
         with self._writing:
             points, dead = self._points(), self._dead()
             if dead and points <= _IN_PLACE:
-                self._call(lambda shard: shard.optimize())
-                self.flush()
-                self._count_dead(-dead)
+                self._clear_in_place(dead)
                 return
             graph_is_worth_it = self._call(_without_graph) * self.dimensions * 4 >= _GRAPH_FROM_KB * 1024
             if not graph_is_worth_it and dead <= _DEAD_SHARE * points:
                 return
-            self.flush()
-            with _in_words(self.folder):
-                draft = build_beside(self.folder, _SPARE_BYTES, give_way, stop)
-            if draft is None:
-                return
+            self._clear_beside(dead, give_way, stop)
+
+    def clear_out(self) -> bool:
+        with self._writing:
+            dead = self._dead()
+            if dead and self._points() <= _IN_PLACE:
+                self._clear_in_place(dead)
+            elif dead:
+                self._clear_beside(dead)
+            _refuse_a_full_disk(self.folder)
+            return roll_over(self.folder / "wal", lambda: self._call(write_nothing))
+
+    def _clear_in_place(self, dead: int) -> None:
+        self._call(lambda shard: shard.optimize())
+        self.flush()
+        self._count_dead(-dead)
+
+    def _clear_beside(
+        self, dead: int, give_way: Callable[[], None] | None = None, stop: Callable[[], bool] | None = None
+    ) -> None:
+        self.flush()
+        with _in_words(self.folder):
+            draft = build_beside(self.folder, _SPARE_BYTES, give_way, stop)
+        if draft is not None:
             self._call(lambda shard: self._exchange(shard, draft))
             self._count_dead(-dead)
 

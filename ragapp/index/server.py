@@ -125,9 +125,12 @@ class ServerIndex:
         within = models.Filter(must=[_is("document_id", document_id)])
         self._call(lambda: self._client.set_payload(self._name, {"groups": sorted(groups)}, within, wait=True))
 
-    def delete_document(self, document_id: str, *, keep_revision: int | None = None) -> None:
+    def delete_document(self, document_id: str, *, keep_revision: int | None = None, before: int | None = None) -> None:
         kept = None if keep_revision is None else [_is("revision", keep_revision)]
-        within = models.Filter(must=[_is("document_id", document_id)], must_not=kept)
+        must = [_is("document_id", document_id)]
+        if before is not None:
+            must.append(models.FieldCondition(key="revision", range=models.Range(lt=before)))
+        within = models.Filter(must=must, must_not=kept)
         selector = models.FilterSelector(filter=within)
         self._call(lambda: self._client.delete(self._name, selector, wait=True))
 
@@ -162,6 +165,10 @@ class ServerIndex:
             if stop and stop():
                 return
             time.sleep(0.5)
+
+    def clear_out(self) -> bool:
+        # whether and when deleted points leave a server's files is its own to decide
+        return False
 
     def close(self) -> None:
         if not self._closed:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.serve.shapes import answer_fields
 from ragapp.serve.turns import turn_to_json
-from ragapp.types import Answer
+from ragapp.types import Answer, Turn
 
 LOST = "The answer was lost, since it could not be kept; ask again."
 
@@ -23,10 +23,13 @@ class AnswerEvent:
     id: int | None = None
 
 
-def record_of(answer: Answer, waited_s: float) -> dict[str, Any]:
-    """What the catalog keeps of an answer."""
+def record_of(answer: Answer, waited_s: float, history: Iterable[Turn] = ()) -> dict[str, Any]:
+    """What the catalog keeps of an answer. It rests on the passages of the turns before it too, which its prompt
+    held."""
+    rests_on = {(found.document_id, found.revision) for turn in (*history, answer.turn) for found in turn.passages}
     return {
         "fields": answer_fields(answer, waited_s),
+        "rests_on": sorted(rests_on),
         "prompted": sorted({found.document_id for found in answer.turn.passages}),
         "nearest_ids": [near.document_id for near in answer.nearest],
         "turn": turn_to_json(answer.turn),

@@ -267,10 +267,11 @@ class Answers:
     async def _settle(self, live: LiveAnswer, state: AnswerState, reason: str, waited_s: float) -> None:
         """Into the catalog first, then to whoever reads: an answer that was told can always be read again."""
         live.settling = True
-        record = record_of(live.answer, waited_s) if live.answer else {}
+        record: Mapping[str, Any] = record_of(live.answer, waited_s, live.asking.history) if live.answer else {}
         ended = replace(live.row, state=state, reason=reason, record=record, ended=datetime.now(UTC))
         try:
-            await asyncio.shield(asyncio.to_thread(self._keep, live, ended, waited_s))
+            record = await asyncio.shield(asyncio.to_thread(self._keep, live, ended, waited_s))
+            ended = replace(ended, record=record)
         except RagappError as error:
             # a full disk loses the record and not the answer
             _log.error("an answer could not be kept: %s", error)
@@ -279,8 +280,9 @@ class Answers:
             live.tell(done_event(ended, record.get("fields", {}), live.next_id()))
             self._live.pop(live.row.id, None)
 
-    def _keep(self, live: LiveAnswer, ended: AnswerRow, waited_s: float) -> None:
-        self._catalog.conversations.settle(ended.id, ended.state, ended.reason, ended.record)
+    def _keep(self, live: LiveAnswer, ended: AnswerRow, waited_s: float) -> Mapping[str, Any]:
+        """Returns the record as it is kept."""
+        record = self._catalog.conversations.settle(ended.id, ended.state, ended.reason, ended.record)
         answer, asking = live.answer, live.asking
         timings, usage = (answer.timings, answer.usage) if answer else (None, None)
         self._catalog.usage.note(
@@ -300,3 +302,4 @@ class Answers:
             )
         )
         self._metrics.answered(ended.state, answer, waited_s)
+        return record

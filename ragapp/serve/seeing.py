@@ -60,12 +60,14 @@ def wanted_documents(
     )
 
 
-def revision_of(house: House, row: DocumentRow, revision: int | None) -> Revision:
-    """What the live revision was made of, or an earlier one that was cited. Raises Refused where it isn't kept."""
+def revision_of(house: House, caller: Caller, row: DocumentRow, revision: int | None) -> Revision:
+    """What the live revision of a readable document was made of; or an earlier one, where the caller was shown some of
+    it then: an answer of their own that is still kept cites it, or holds a passage of it. The same for curators and
+    admins. Raises Refused ("not found") for any other, whether it is kept or never was."""
     if revision is None or revision == row.revision:
         return Revision(row.sha256, row.parser_version, row.file_type)
     found = house.catalog.listing.revision(row.id, revision)
-    if found is None:
+    if found is None or not house.catalog.mentions.was_shown(caller.person.id, row.id, revision):
         raise not_found("version of this document")
     return found
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ragapp.answer.history import WITHHELD
 from ragapp.answer.unseen import seen, seen_line
 from ragapp.catalog.catalog import Catalog
+from ragapp.catalog.mentions import WITHHELD
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.types import Principal
 

@@ -89,7 +89,7 @@ def read_text(
     """The text that ragapp reads in a document, a part at a time."""
     house = house_of(request)
     row = readable_document(house, caller, document_id)
-    extracted = text_of(house, revision_of(house, row, revision))
+    extracted = text_of(house, revision_of(house, caller, row, revision))
     part = part_of(extracted, start, length, None)
     house.note(caller.person.id, "document.read", row.id)
     headings = [
@@ -118,7 +118,7 @@ def list_chunks(
     wanted = range(start, min(start + limit, row.chunks))
     # who may read it was asked above, of the catalog; the index is asked by the document's own groups
     hits = house.rag.index.chunks(row.id, row.revision, wanted, Scope(row.groups)) if wanted else ()
-    words = text_of(house, revision_of(house, row, None)).words
+    words = text_of(house, revision_of(house, caller, row, None)).words
     house.note(caller.person.id, "document.chunks", row.id)
     found = [
         ChunkOut(
@@ -152,7 +152,7 @@ def draw_page(
     """A page of a PDF as a picture."""
     house = house_of(request)
     row = readable_document(house, caller, document_id)
-    made_of = revision_of(house, row, revision)
+    made_of = revision_of(house, caller, row, revision)
     if made_of.file_type != "pdf":
         raise Unreadable("Only pages of PDFs can be drawn; read the document's text instead.")
     drawn = house.drawing.page(house.rag.files.original(made_of.sha256), number, width)
@@ -174,7 +174,7 @@ def page_boxes(
     """Where the words of a span of the text stand on a page."""
     house = house_of(request)
     row = readable_document(house, caller, document_id)
-    extracted = text_of(house, revision_of(house, row, revision))
+    extracted = text_of(house, revision_of(house, caller, row, revision))
     if number > len(extracted.page_sizes):
         raise not_found("page")
     width, height = extracted.page_sizes[number - 1]
@@ -192,7 +192,7 @@ def get_original(request: Request, document_id: DocumentId, caller: Asker, revis
     """The file as it was taken in. It is always downloaded, never shown in the service's own name."""
     house = house_of(request)
     row = readable_document(house, caller, document_id)
-    path = house.rag.files.original(revision_of(house, row, revision).sha256)
+    path = house.rag.files.original(revision_of(house, caller, row, revision).sha256)
     if not path.is_file():
         raise Unreadable("The original of this document is missing; an admin can look into it: ragapp doctor --verify")
     house.note(caller.person.id, "document.original", row.id)

@@ -35,3 +35,9 @@ def test_a_text_is_embedded_once_while_it_is_remembered() -> None:
     remembered(["ccc"])
     remembered(["bb"])
     assert embedded == ["a", "bb", "ccc", "bb"]
+
+
+def test_no_text_is_remembered() -> None:
+    remembered = RememberedVectors(lengths)
+    remembered(["the old salary"])
+    assert "salary" not in repr(vars(remembered))

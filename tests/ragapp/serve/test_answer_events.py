@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ragapp.catalog.service_rows import AnswerRow, AnswerState
-from ragapp.serve.answer_events import LOST, replayed
+from ragapp.serve.answer_events import LOST, record_of, replayed
 from ragapp.serve.answers import INTERRUPTED
+from ragapp.types import Answer, Passage, Timings, Turn, Usage
 
 from .conftest import Service
 
@@ -18,6 +19,16 @@ FIELDS: dict[str, Any] = {
     "citations": [{"marker": 1}],
     "sentences": [{"text": "So.", "markers": [1]}, {"text": "And so.", "markers": [1]}],
 }
+
+
+def test_an_answer_rests_on_what_the_turns_before_it_brought() -> None:
+    def found(document: str, revision: int) -> Passage:
+        return Passage(document, revision, "a.md", "A", "text", 0, 4)
+
+    turn = Turn("Why?", "So.", (found("two", 1), found("one", 3)))
+    answer = Answer("Why?", "answered", "So.", (), (), (), (), Timings(0, 0, 0), Usage(), "m", turn)
+    before = (Turn("How?", "Thus.", (found("one", 2),)), Turn("What was hidden?", "", ()))
+    assert record_of(answer, 0, before)["rests_on"] == [("one", 2), ("one", 3), ("two", 1)]
 
 
 def over(state: AnswerState, reason: str = "") -> AnswerRow:

@@ -61,14 +61,15 @@ def test_what_is_sent_is_found_by_those_of_its_collection(office: Service) -> No
     assert not list((office.house.data / "uploads").iterdir()), "what was sent lies about"
 
 
-def test_a_new_version_of_a_file_replaces_it_and_the_cited_one_can_still_be_read(office: Service) -> None:
+def test_a_new_version_of_a_file_replaces_it_and_is_read_under_its_number(office: Service) -> None:
     with office.signed_in("root") as root:
         assert taken_in(root, {"rates.md": b"# Rates\n\nThe day rate is 900 euro."})["added"] == 1
         assert taken_in(root, {"rates.md": b"# Rates\n\nThe day rate is 950 euro."})["changed"] == 1
         key = document_id("default", "rates.md")
-        assert "950" in root.get(f"/v1/documents/{key}/text").json()["text"]
-        assert "900" in root.get(f"/v1/documents/{key}/text", params={"revision": 1}).json()["text"]
-        assert b"900" in root.get(f"/v1/documents/{key}/original", params={"revision": 1}).content
+        live = root.get(f"/v1/documents/{key}").json()["revision"]
+        for asked in ({}, {"revision": live}):
+            assert "950" in root.get(f"/v1/documents/{key}/text", params=asked).json()["text"]
+            assert b"950" in root.get(f"/v1/documents/{key}/original", params=asked).content
         assert root.get(f"/v1/documents/{key}/text", params={"revision": 9}).status_code == 404
         assert taken_in(root, {"rates.md": b"# Rates\n\nThe day rate is 950 euro."})["unchanged"] == 1
 

@@ -181,7 +181,7 @@ class AnswerView {
     }
     this.say("");
     this.more.replaceChildren();
-    if (answer.withheld) this.say("This answer rests on documents that you may not see any more.");
+    if (answer.withheld) this.say(answer.answer);
     else if (answer.state === "not_found") this.notFound(answer);
     else if (answer.state === "failed" || answer.state === "stopped") this.say(answer.reason || "There is no answer.");
     else this.drawSources();

@@ -1,0 +1,44 @@
+"""The embedded index's log of writes, which keeps the text of deleted chunks until its files have been used up.
+
+Qdrant Edge writes its log into files of 32 MiB, and drops one when all that is in it was flushed and another is begun.
+The files can't be emptied: after it the shard would take what is written next for older than what it has, and drop it
+without a word (qdrant-edge-py 0.9). So the log is filled up with writes that change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as edge
+
+_NOBODY: list[int | UUID | str] = [str(UUID(int=number)) for number in range(20_000)]
+"""Ids that no chunk has: a chunk's id is made with a hash (RFC 9562, version 5), these are of no version."""
+_BETWEEN_LOOKS = 10
+_MOST_WRITES = 400
+"""Some 300 MB: more than its three files hold."""
+
+
+def write_nothing(shard: Any) -> None:
+    """One write that changes nothing and takes some 750 kB of the log, ten times; then flushed."""
+    for _ in range(_BETWEEN_LOOKS):
+        shard.update(edge.UpdateOperation.delete_points(_NOBODY))
+    shard.flush()
+
+
+def roll_over(folder: Path, write: Callable[[], None]) -> bool:
+    """Write until no file of the log is left that was begun before; False where they don't go."""
+    before = _begun(folder)
+    for _ in range(0, _MOST_WRITES, _BETWEEN_LOOKS):
+        if not before & {path.stat().st_ino for path in folder.iterdir()}:
+            return True
+        write()
+    return False
+
+
+def _begun(folder: Path) -> set[int]:
+    """The log's files that hold something: all but the last open one, which is made ahead of its use."""
+    opened = sorted(folder.glob("open-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    return {path.stat().st_ino for path in (*folder.glob("closed-*"), *opened[:-1])}
