@@ -25,6 +25,8 @@ class Scope:
     since: datetime | None = None
     """Documents whose date (their own, else the file's) is not before this."""
     until: datetime | None = None
+    without: frozenset[str] = frozenset()
+    """Documents, by id, that the catalog hides already while the index has yet to follow."""
 
 
 def scope(
@@ -71,7 +73,7 @@ def _names(given: str | Iterable[str]) -> frozenset[str]:
 
 def within(principal: Principal, narrowed: Scope | None) -> Scope:
     """The scope of a query by `principal`, narrowed as asked; the groups of `narrowed` are never taken."""
-    return replace(narrowed, groups=principal.visible_groups) if narrowed else scope(principal)
+    return replace(narrowed, groups=principal.visible_groups, without=frozenset()) if narrowed else scope(principal)
 
 
 def may_see(principal: Principal, groups: frozenset[str]) -> bool:

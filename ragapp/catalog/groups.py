@@ -12,15 +12,23 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 
-from sqlalchemy import JSON, delete, func, insert, select, type_coerce, update
+from sqlalchemy import JSON, delete, func, insert, select, type_coerce, union, update
 from sqlalchemy.orm import Session
 
-from ragapp.catalog.mapping import to_origin_row, to_origin_table
+from ragapp.catalog.mapping import to_origin_row, to_origin_table, visible_to
 from ragapp.catalog.rows import DocumentRow, OriginRow
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import DocumentTable, GroupChangeTable, GroupTable, JobTable, OriginTable, RevisionTable
+from ragapp.catalog.tables import (
+    DocumentTable,
+    GroupChangeTable,
+    GroupTable,
+    JobTable,
+    OriginTable,
+    RemovalTable,
+    RevisionTable,
+)
 from ragapp.errors import CatalogError
-from ragapp.types import EVERYONE
+from ragapp.types import EVERYONE, Principal
 
 _PAGE = 500
 
@@ -121,6 +129,17 @@ class GroupChanges:
                 session.execute(of_page.where(GroupChangeTable.document_id.in_(again)).values(due=True))
                 left |= again
         return left
+
+    def hidden_ahead(self, principal: Principal) -> frozenset[str]:
+        """Documents that a principal may not see, or not any more, and whose chunks the index may still bring: what was
+        taken from their groups, or away, and has yet to be followed."""
+        seen = visible_to(principal)
+        changed = select(GroupChangeTable.document_id).where(
+            GroupChangeTable.due, GroupChangeTable.document_id.not_in(seen)
+        )
+        removed = select(RemovalTable.document_id).where(RemovalTable.document_id.not_in(seen))
+        with self._sessions.reading() as session:
+            return frozenset(session.scalars(union(changed, removed)))
 
     def counts(self) -> dict[str, int]:
         """How many live documents each group sees."""

@@ -18,7 +18,16 @@ import qdrant_edge as edge
 from ragapp.access import Scope
 from ragapp.errors import IndexUnavailable, StorageFull
 from ragapp.index.base import INVENTORY_FIELDS, Hit, HybridHits, Point, SparseVector, Stored, Vector, stored
-from ragapp.index.edge_requests import edge_point, hits, is_any, is_value, nearest, scope_filter, sparse_vector
+from ragapp.index.edge_requests import (
+    each_word,
+    edge_point,
+    found,
+    is_any,
+    is_value,
+    nearest,
+    scope_filter,
+    worded,
+)
 from ragapp.index.graph import build_beside, exchange, mend
 from ragapp.index.log import roll_over, write_nothing
 from ragapp.index.owner import Ownership
@@ -30,6 +39,18 @@ from ragapp.index.schema import (
     KEYWORD_FIELDS,
     index_name,
 )
+from ragapp.index.scoring import (
+    NOBODY,
+    Found,
+    WordWeights,
+    all_alike,
+    hits,
+    seen_by,
+    wanted,
+    weighed,
+    weighty,
+    word_weights,
+)
 
 _SPARE_BYTES = 192 << 20
 """Disk space under which nothing is written. Qdrant Edge writes through mapped files of up to 32 MiB each, and the
@@ -39,11 +60,20 @@ _GRAPH_FROM_KB = 10_000
 """Vectors without a graph, in kB, from which on one is built: 6,600 of 384 dimensions, compared in a millisecond."""
 
 
+_EXACT_KB = 30_000
+"""Vectors, in kB, up to which a scope's are compared one by one though there is a graph: 20,000 of 384 dimensions, in 3
+milliseconds where the graph takes 2."""
+
+_SCOPES = 10_000
+"""Scopes of which it is remembered whether they see few."""
+
 _IN_PLACE = 5_000
 """Chunks up to which dead ones are cleared out in place, in milliseconds."""
 
 _DEAD_SHARE = 0.05
-"""Dead chunks that a larger index may keep: BM25's document counts include them until they are cleared out."""
+"""Dead chunks that a larger index may keep, for their share of the disk and of each search's work."""
+
+_NOTHING = scope_filter(NOBODY)
 
 
 def open_edge(data: Path, fingerprint: str, dimensions: int) -> EdgeIndex:
@@ -68,6 +98,8 @@ class EdgeIndex:
         self._lock = threading.RLock()
         self._writing = threading.RLock()
         self._shard: Any = None
+        self._few: dict[Scope, bool] = {}
+        self._weights = WordWeights()
         with _in_words(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._owner = Ownership.take(folder.with_name(folder.name + ".owner"), folder)
@@ -88,14 +120,31 @@ class EdgeIndex:
             self._call(lambda shard: shard.flush())
 
     def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
-        visible = scope_filter(scope)
-        queries = [nearest(dense.tolist(), DENSE, visible, limit), nearest(sparse_vector(sparse), BM25, visible, limit)]
-        near, worded = self._call(lambda shard: shard.query_batch(edge.QueryBatchRequest(queries)))
-        return HybridHits(hits(near), hits(worded))
+        if not sparse.indices:
+            # a question of stop words only has no words to look for
+            return HybridHits(self.dense(dense, scope, limit), ())
+        visible, seen, exact = scope_filter(scope), scope_filter(seen_by(scope)), self._sees_few(scope)
+        weights = self._weights.of(scope)
+        near = nearest(dense, visible, wanted(limit), exact=exact)
+        if new := [token for token in sparse.indices if token not in weights]:
+            best = worded(sparse, visible, seen, wanted(limit))
+            by_meaning, by_words, *each = self._ask(near, best, *each_word(new, seen))
+            weights |= word_weights(new, each)
+            words = weighty(sparse, weights)
+        else:
+            words = weighty(sparse, weights)
+            by_meaning, by_words = self._ask(near, worded(words, visible, _NOTHING, wanted(limit)))
+
+        def worded_so(many: int) -> list[Found]:
+            return self._ask(worded(words, visible, _NOTHING, many, with_payload=False))[0]
+
+        by_words = weighed(all_alike(by_words, limit, worded_so), words)
+        return HybridHits(self._near(by_meaning, dense, scope, limit, exact), hits(by_words, limit, self._payloads))
 
     def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
-        query = nearest(vector.tolist(), DENSE, scope_filter(scope), limit, exact=exact)
-        return hits(self._call(lambda shard: shard.query(query)))
+        exact = exact or self._sees_few(scope)
+        found = self._ask(nearest(vector, scope_filter(scope), wanted(limit), exact=exact))[0]
+        return self._near(found, vector, scope, limit, exact)
 
     def chunks(self, document_id: str, revision: int, ordinals: Iterable[int], scope: Scope) -> tuple[Hit, ...]:
         wanted = sorted(set(ordinals))
@@ -211,6 +260,8 @@ class EdgeIndex:
     def _update(self, operation: Any) -> None:
         with self._writing:
             self._call(lambda shard: shard.update(operation))
+            self._few = {}
+            self._weights.forget()
 
     def _points(self) -> int:
         return int(self._call(lambda shard: shard.info().points_count))
@@ -246,6 +297,38 @@ class EdgeIndex:
         finally:
             mend(self.folder)
             self._shard = edge.EdgeShard.load(str(self.folder))
+
+    def _ask(self, *requests: Any) -> list[list[Found]]:
+        return list(map(found, self._call(lambda shard: shard.query_batch(edge.QueryBatchRequest(list(requests))))))
+
+    def _near(self, found: list[Found], vector: Vector, scope: Scope, limit: int, exact: bool) -> tuple[Hit, ...]:
+        """The best of the `wanted` nearest, and of others that are as near as the last."""
+
+        def as_near(many: int) -> list[Found]:
+            return self._ask(nearest(vector, scope_filter(scope), many, exact=exact, with_payload=False))[0]
+
+        return hits(all_alike(found, limit, as_near), limit, self._payloads)
+
+    def _payloads(self, ids: list[str]) -> dict[str, Any]:
+        records = self._call(lambda shard: shard.retrieve(ids, with_payload=True, with_vector=False))
+        return {str(record.id): record.payload for record in records}
+
+    def _sees_few(self, scope: Scope) -> bool:
+        """Whether a scope sees so little that all of it is compared, and no graph is walked whose shape tells of what
+        others see. Counted anew after each write."""
+        most = _EXACT_KB * 1024 // (4 * self.dimensions)
+        if self._points() <= most:
+            return True
+        with self._lock:
+            counted = self._few
+        if scope not in counted:
+            if len(counted) >= _SCOPES:
+                counted.clear()
+            within = scope_filter(scope)
+            about = int(self._call(lambda shard: shard.count(edge.CountRequest(exact=False, filter=within))))
+            # an exact count takes longer the more there is
+            counted[scope] = about <= 4 * most and self.count(scope) <= most
+        return counted[scope]
 
     def _scroll(self, within: Any, limit: int, **wanted: Any) -> list[Any]:
         request = edge.ScrollRequest(limit=limit, filter=within, **wanted)

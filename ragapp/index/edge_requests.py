@@ -8,8 +8,9 @@ from typing import Any
 import qdrant_edge as edge
 
 from ragapp.access import Scope
-from ragapp.index.base import Hit, Point, SparseVector
+from ragapp.index.base import Point, SparseVector
 from ragapp.index.schema import BM25, DENSE, SEARCH_EF, rfc3339
+from ragapp.index.scoring import Found
 
 
 def scope_filter(scope: Scope, *more: Any) -> Any:
@@ -25,7 +26,7 @@ def scope_filter(scope: Scope, *more: Any) -> Any:
     if scope.since or scope.until:
         between = edge.RangeDateTime(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
         must.append(edge.FieldCondition("date", range=between))
-    return edge.Filter(must=must)
+    return edge.Filter(must=must, must_not=[is_any("document_id", sorted(scope.without))] if scope.without else None)
 
 
 def is_value(field: str, value: str | int) -> Any:
@@ -36,14 +37,31 @@ def is_any(field: str, values: list[Any]) -> Any:
     return edge.FieldCondition(field, match=edge.MatchAny(values))
 
 
-def nearest(vector: Any, using: str, within: Any, limit: int, *, exact: bool = False) -> Any:
+def nearest(vector: Any, within: Any, limit: int, *, exact: bool, with_payload: bool = True) -> Any:
     return edge.QueryRequest(
         limit=limit,
-        query=edge.Query.Nearest(vector, using=using),
+        query=edge.Query.Nearest(vector.tolist(), using=DENSE),
         filter=within,
-        with_payload=True,
+        with_payload=with_payload,
         params=edge.SearchParams(exact=exact, hnsw_ef=SEARCH_EF),
     )
+
+
+def worded(words: SparseVector, within: Any, among: Any, limit: int, *, with_payload: bool = True) -> Any:
+    """The best chunks of `within` by BM25, with their weights; words are rare or not among the chunks of `among`."""
+    return edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(sparse_vector(words), using=BM25),
+        filter=within,
+        with_payload=with_payload,
+        with_vector=[BM25],
+        params=edge.SearchParams(idf=edge.IdfParams(corpus=among)),
+    )
+
+
+def each_word(tokens: Iterable[int], seen: Any) -> list[Any]:
+    """For each token the best chunk, from which its weight is told. Counting is done once for a batch of requests."""
+    return [worded(SparseVector((token,), (1.0,)), seen, seen, 1, with_payload=False) for token in tokens]
 
 
 def sparse_vector(vector: SparseVector) -> Any:
@@ -55,5 +73,10 @@ def edge_point(point: Point) -> Any:
     return edge.Point(point.id, vectors, dict(point.payload))
 
 
-def hits(scored: Iterable[Any]) -> tuple[Hit, ...]:
-    return tuple(Hit(str(found.id), float(found.score), found.payload) for found in scored)
+def found(scored: Iterable[Any]) -> list[Found]:
+    return [Found(str(each.id), float(each.score), each.payload, _words(each.vector)) for each in scored]
+
+
+def _words(vectors: Any) -> dict[int, float]:
+    kept = vectors.get(BM25) if isinstance(vectors, dict) else None
+    return dict(zip(kept.indices, kept.values, strict=True)) if kept else {}

@@ -27,6 +27,7 @@ from ragapp.index.schema import (
     index_name,
     rfc3339,
 )
+from ragapp.index.scoring import NOBODY, Found, all_alike, hits, seen_by, wanted, weighed, weighty, word_weights
 
 _BATCH = 128
 """Points in one request: a point of 1,024 dimensions is about 30 kB of JSON, and a server refuses above 32 MB."""
@@ -83,17 +84,28 @@ class ServerIndex:
         self._call(lambda: None)
 
     def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
-        visible = _filter(scope)
-        queries = [_nearest(dense.tolist(), DENSE, visible, limit), _nearest(_sparse(sparse), BM25, visible, limit)]
         if not sparse.indices:
             # a question of stop words only has no words to look for
-            queries.pop()
-        found = self._call(lambda: self._client.query_batch_points(self._name, queries))
-        return HybridHits(_hits(found[0].points), _hits(found[1].points) if len(found) > 1 else ())
+            return HybridHits(self.dense(dense, scope, limit), ())
+        visible, seen = _filter(scope), _filter(seen_by(scope))
+        # others may write at any time: weights are counted with each question
+        by_meaning, by_words, *each = self._ask(
+            _nearest(dense, visible, wanted(limit)),
+            _worded(sparse, visible, seen, wanted(limit)),
+            *_each_word(sparse.indices, seen),
+        )
+        words = weighty(sparse, word_weights(sparse.indices, each))
+
+        def worded_so(many: int) -> list[Found]:
+            return self._ask(_worded(words, visible, _filter(NOBODY), many, with_payload=False))[0]
+
+        by_words = weighed(all_alike(by_words, limit, worded_so), words)
+        return HybridHits(self._near(by_meaning, dense, visible, limit), hits(by_words, limit, self._payloads))
 
     def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
-        query = _nearest(vector.tolist(), DENSE, _filter(scope), limit, exact=exact)
-        return _hits(self._call(lambda: self._client.query_batch_points(self._name, [query]))[0].points)
+        visible = _filter(scope)
+        found = self._ask(_nearest(vector, visible, wanted(limit), exact=exact))[0]
+        return self._near(found, vector, visible, limit, exact=exact)
 
     def chunks(self, document_id: str, revision: int, ordinals: Iterable[int], scope: Scope) -> tuple[Hit, ...]:
         wanted = sorted(set(ordinals))
@@ -101,8 +113,8 @@ class ServerIndex:
             return ()
         within = _filter(scope, _is("document_id", document_id), _is("revision", revision), _any("ordinal", wanted))
         records = self._scroll(within, len(wanted), with_payload=True)
-        hits = (Hit(str(record.id), 0.0, record.payload or {}) for record in records)
-        return tuple(sorted(hits, key=lambda hit: hit.payload["ordinal"]))
+        brought = (Hit(str(record.id), 0.0, record.payload or {}) for record in records)
+        return tuple(sorted(brought, key=lambda hit: hit.payload["ordinal"]))
 
     def vectors(self, text_hashes: Sequence[str]) -> dict[str, Vector]:
         found: dict[str, Vector] = {}
@@ -194,6 +206,24 @@ class ServerIndex:
             if field not in there:
                 self._client.create_payload_index(self._name, field, kind, wait=True)
 
+    def _ask(self, *requests: models.QueryRequest) -> list[list[Found]]:
+        answers = self._call(lambda: self._client.query_batch_points(self._name, list(requests)))
+        return [_found(answer.points) for answer in answers]
+
+    def _near(
+        self, found: list[Found], vector: Vector, visible: models.Filter, limit: int, *, exact: bool = False
+    ) -> tuple[Hit, ...]:
+        """The best of the `wanted` nearest, and of others that are as near as the last."""
+
+        def as_near(many: int) -> list[Found]:
+            return self._ask(_nearest(vector, visible, many, exact=exact, with_payload=False))[0]
+
+        return hits(all_alike(found, limit, as_near), limit, self._payloads)
+
+    def _payloads(self, ids: list[str]) -> dict[str, Any]:
+        records = self._call(lambda: self._client.retrieve(self._name, ids, with_payload=True))
+        return {str(record.id): record.payload or {} for record in records}
+
     def _scroll(self, within: models.Filter, limit: int, **wanted: Any) -> list[Any]:
         records, _ = self._call(lambda: self._client.scroll(self._name, within, limit=limit, **wanted))
         return list(records)
@@ -218,7 +248,7 @@ def _filter(scope: Scope, *more: models.Condition) -> models.Filter:
     if scope.since or scope.until:
         between = models.DatetimeRange(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
         must.append(models.FieldCondition(key="date", range=between))
-    return models.Filter(must=must)
+    return models.Filter(must=must, must_not=[_any("document_id", sorted(scope.without))] if scope.without else None)
 
 
 def _is(field: str, value: str | int) -> models.Condition:
@@ -229,15 +259,37 @@ def _any(field: str, values: list[Any]) -> models.Condition:
     return models.FieldCondition(key=field, match=models.MatchAny(any=values))
 
 
-def _nearest(vector: Any, using: str, within: models.Filter, limit: int, *, exact: bool = False) -> models.QueryRequest:
+def _nearest(
+    vector: Vector, within: models.Filter, limit: int, *, exact: bool = False, with_payload: bool = True
+) -> models.QueryRequest:
     return models.QueryRequest(
-        query=models.NearestQuery(nearest=vector),
-        using=using,
+        query=models.NearestQuery(nearest=vector.tolist()),
+        using=DENSE,
         filter=within,
         limit=limit,
-        with_payload=True,
+        with_payload=with_payload,
         params=models.SearchParams(exact=exact, hnsw_ef=SEARCH_EF),
     )
+
+
+def _worded(
+    words: SparseVector, within: models.Filter, among: models.Filter, limit: int, *, with_payload: bool = True
+) -> models.QueryRequest:
+    """The best chunks of `within` by BM25, with their weights; words are rare or not among the chunks of `among`."""
+    return models.QueryRequest(
+        query=models.NearestQuery(nearest=_sparse(words)),
+        using=BM25,
+        filter=within,
+        limit=limit,
+        with_payload=with_payload,
+        with_vector=[BM25],
+        params=models.SearchParams(idf=models.IdfCorpusParams(corpus=among)),
+    )
+
+
+def _each_word(tokens: Iterable[int], seen: models.Filter) -> list[models.QueryRequest]:
+    """For each token the best chunk, from which its weight is told."""
+    return [_worded(SparseVector((token,), (1.0,)), seen, seen, 1, with_payload=False) for token in tokens]
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:
@@ -249,8 +301,13 @@ def _server_point(point: Point) -> models.PointStruct:
     return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
 
 
-def _hits(scored: Iterable[Any]) -> tuple[Hit, ...]:
-    return tuple(Hit(str(found.id), float(found.score), found.payload or {}) for found in scored)
+def _found(scored: Iterable[Any]) -> list[Found]:
+    return [Found(str(each.id), float(each.score), each.payload, _words(each.vector)) for each in scored]
+
+
+def _words(vectors: Any) -> dict[int, float]:
+    kept = vectors.get(BM25) if isinstance(vectors, dict) else None
+    return dict(zip(kept.indices, kept.values, strict=True)) if kept else {}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Protocol
@@ -203,7 +203,8 @@ class RagVectorStore(VectorStore):
 
     def _nearest(self, vector: Vector, k: int, narrowed: Scope | None) -> list[Hit]:
         """The k nearest hits that the catalog confirms; looks further where chunks of dead revisions stand before."""
-        visible = within(self._principal, narrowed)
+        hidden = self._parts.catalog.access.hidden_ahead(self._principal)
+        visible = replace(within(self._principal, narrowed), without=hidden)
         limit = k
         while True:
             hits = self._parts.index.dense(vector, visible, limit)

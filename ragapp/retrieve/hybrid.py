@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -53,7 +53,7 @@ class Retrieval:
 
         `narrowed` may only narrow by collection, source, time or file type; its groups are never taken.
         """
-        visible = within(principal, narrowed)
+        visible = replace(within(principal, narrowed), without=self.catalog.access.hidden_ahead(principal))
         # whoever asks for more passages than that must not get fewer than there are
         many = max(self.settings.candidates, limit or 0)
         hits = self.index.hybrid(self.dense.encode_query(query), self.bm25.encode_query(query), visible, many)
