@@ -32,6 +32,7 @@ from benchmarks.table import Row, print_rows
 from ragapp import RagApp, Settings
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
+from ragapp.serve.wire import configured
 
 LOCKERS = 5
 """Documents of each person, one question to each."""
@@ -65,7 +66,7 @@ def served(data: Path) -> Iterator[tuple[str, House]]:
     """A service in this process, so that the Python call can be measured beside it."""
     with RagApp(Settings(data=data, serve={"queue": 1000})) as rag, socket.create_server(("127.0.0.1", 0)) as opened:
         house = build_house(rag)
-        server = uvicorn.Server(uvicorn.Config(build_app(house), log_config=None))
+        server = uvicorn.Server(configured(build_app(house), house.connections))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
         thread.start()
         url = f"http://127.0.0.1:{opened.getsockname()[1]}"

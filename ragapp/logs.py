@@ -14,12 +14,13 @@ import logging.handlers
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ragapp.repeated import Repeated
 from ragapp.settings import Settings
 
 _OURS = ("ragapp", "ingest")
@@ -32,7 +33,7 @@ _HEARD = (
 program sends them. Where it sends them nowhere, logging would print them on the terminal if nobody took them."""
 _PROCESS = (
     "langchain", "langchain_core", "httpx", "uvicorn", "py.warnings", "PIL", "charset_normalizer", "opentelemetry",
-    "mcp", "authlib",
+    "mcp", "authlib", "asyncio", "websockets", "python_multipart",
 )  # fmt: skip
 """Whose messages are those of the program around us, and ours only where the process is."""
 _TEXT = {"question", "answer", "reason"}
@@ -60,6 +61,12 @@ def beside(**said: Any) -> Mapping[str, Any]:
     return {"ragapp_fields": said}
 
 
+def at_most(most: int, *kind: str | int) -> Mapping[str, Any]:
+    """That of lines of this kind so many are written in a minute and the rest are counted, for `extra=`. What is at
+    least a warning is written once by itself."""
+    return {"ragapp_kind": (kind, most)}
+
+
 class _Lines(logging.Formatter):
     """A record as one line of JSON, whatever its message holds."""
 
@@ -71,16 +78,35 @@ class _Lines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if own := request_id():
+        fields = getattr(record, "ragapp_fields", {})
+        # what is counted was said in many requests
+        if "repeated" not in fields and (own := request_id()):
             line["request"] = own
-        line |= getattr(record, "ragapp_fields", {})
+        line |= fields
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
 class _OffTheTerminal(logging.handlers.RotatingFileHandler):
-    """A log that can't be written (full disk, no rights) must not write its own traceback between the answers."""
+    """A log that can't be written (full disk, no rights) must not write its own traceback between the answers; and one
+    that could must not be filled by what is said again and again."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path, maxBytes=10_000_000, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True
+        )
+        self._repeated = Repeated()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for shown in self._repeated.shown(record, bool(request_id())):
+            super().emit(shown)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            for count in self._repeated.rest():
+                super().emit(count)
+        super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Lose the line: whoever needs to write there says so in a better sentence."""
@@ -177,9 +203,7 @@ def _opened(settings: Settings, *, of_process: bool) -> Log:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path = path.resolve()
-        file: logging.Handler = _OffTheTerminal(
-            path, maxBytes=10_000_000, backupCount=3, encoding="utf-8", errors="backslashreplace", delay=True
-        )
+        file: logging.Handler = _OffTheTerminal(path)
     except OSError:
         file = logging.NullHandler()
     file.setFormatter(_Lines())

@@ -189,6 +189,15 @@ class ServeSettings(_Part):
     leave_grace_s: float = Field(60, ge=0, description="How long a conversation's answer goes on when nobody reads it.")
     stop_grace_s: float = Field(30, ge=0, description="How long answers in progress may take when the service stops.")
     engine_restarts: int = Field(5, ge=0, description="Times in ten minutes that a dead engine is started again.")
+    connections: int = Field(
+        1000, ge=16, description="Connections at once; fewer where the process may not open so many files."
+    )
+    connections_each: int = Field(
+        100,
+        ge=4,
+        description="Connections at once from one address, and requests at once of one visitor behind a proxy; this "
+        "machine and the proxies themselves count for many people and have no such limit.",
+    )
     upload_mib: int = Field(100, ge=1, description="Largest file that can be uploaded.")
     attachment_hours: float = Field(72, gt=0, description="How long a file stays that is attached to a conversation.")
     session_hours: float = Field(12, gt=0, description="How long a browser stays signed in.")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from ipaddress import ip_network
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -16,7 +17,10 @@ from starlette.routing import BaseRoute
 from ragapp import __version__
 from ragapp.app import RagApp
 from ragapp.serve.answers import INTERRUPTED, Answers
+from ragapp.serve.bodies import SMALL_BODY
 from ragapp.serve.care import EngineCare
+from ragapp.serve.connections import Connections, Limits
+from ragapp.serve.descriptors import room
 from ragapp.serve.drawing import Drawing
 from ragapp.serve.forgetting import keep_sweeping
 from ragapp.serve.house import House
@@ -29,7 +33,7 @@ from ragapp.serve.openai.errors import wrong_address_in_shape
 from ragapp.serve.page_care import PageCare
 from ragapp.serve.page_proxy import PageProxy
 from ragapp.serve.problems import answer_errors, unexpected
-from ragapp.serve.requests import SMALL_BODY, AroundRequests
+from ragapp.serve.requests import AroundRequests
 from ragapp.serve.routes import (
     answers,
     attachments,
@@ -57,14 +61,18 @@ from ragapp.serve.routes import (
 )
 from ragapp.serve.shapes import Problem
 from ragapp.serve.signin import Tries
+from ragapp.serve.spooling import Spooling
 from ragapp.serve.traces import open_traces
 from ragapp.serve.work import Work
+from ragapp.settings import ServeSettings
 
 _PARTS = (
     health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
     documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
     backup, front,
 )  # fmt: skip
+_UPLOADS_EACH, _UPLOADS = 4, 10
+"""The largest files that one person, and all together, may be sending at once."""
 _PROBLEM: dict[str, Any] = {
     "content": {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
     "description": "One sentence on what went wrong.",
@@ -91,10 +99,19 @@ def build_house(rag: RagApp, page_care: PageCare | None = None) -> House:
         engine=EngineCare(rag, serve.engine_restarts),
         work=Work(rag, lambda: line.waiting + line.running > 0, metrics),
         drawing=Drawing(),
+        connections=_connections(serve, metrics),
+        spooling=Spooling(_UPLOADS_EACH * (serve.upload_mib << 20), _UPLOADS * (serve.upload_mib << 20)),
         provider=Provider(serve.oidc) if serve.oidc.issuer and not serve.single_user else None,
         page=PageProxy(page_url) if page_url else None,
         page_care=page_care,
     )
+
+
+def _connections(serve: ServeSettings, metrics: Metrics) -> Connections:
+    # only with public_url is anybody's word for a visitor's address believed
+    proxies = [ip_network(each, strict=False) for each in serve.proxies] if serve.public_url else []
+    limits = Limits(room(serve.connections).connections, serve.connections_each)
+    return Connections(limits, proxies, lambda why: metrics.connections_ended.labels(why).inc())
 
 
 def build_app(house: House) -> FastAPI:
@@ -129,6 +146,8 @@ def build_app(house: House) -> FastAPI:
         observe=house.metrics.observe_request,
         largest=largest,
         fail=unexpected,
+        connections=house.connections,
+        spooling=house.spooling,
         traces=house.traces,
     )
     return app

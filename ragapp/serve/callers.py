@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from ragapp.catalog.service_rows import PersonRow, TokenScope
+from ragapp.serve.connections import known
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, forbidden, not_found
 from ragapp.types import Principal
@@ -100,6 +101,12 @@ public = Depends(OpenToAll())
 
 def caller_of(request: HTTPConnection) -> Caller | None:
     """Whoever sent the request; None where nobody known did. Raises Refused for a forged request of a browser."""
+    if caller := _found(request):
+        known(request.scope)
+    return caller
+
+
+def _found(request: HTTPConnection) -> Caller | None:
     house = house_of(request)
     if secret := _bearer(request):
         found = _by_token(house, secret)

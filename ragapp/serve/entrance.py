@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from fastapi import Request, Response
@@ -16,6 +15,7 @@ from ragapp.catalog.service_rows import PersonRow, Role, SessionRow
 from ragapp.errors import CatalogError
 from ragapp.names import is_internal
 from ragapp.serve.callers import COOKIE
+from ragapp.serve.connections import counted_as
 from ragapp.serve.house import LOCAL_NAME, House
 from ragapp.serve.oidc import Identity
 from ragapp.serve.passwords import words_of_service
@@ -161,14 +161,7 @@ def base_url(request: Request, house: House) -> str:
 
 def address_of(request: Request) -> str:
     """Where a request comes from, as tries are counted: whoever has one IPv6 address has a network of them."""
-    host = request.client.host if request.client else ""
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
-        return str(ip_network((found, 64), strict=False))
-    return str(found)
+    return counted_as(request.client.host if request.client else "")
 
 
 @contextmanager

@@ -23,10 +23,12 @@ from ragapp.settings import Settings
 if TYPE_CHECKING:
     from ragapp.serve.answers import Answers
     from ragapp.serve.care import EngineCare
+    from ragapp.serve.connections import Connections
     from ragapp.serve.drawing import Drawing
     from ragapp.serve.oidc import Provider
     from ragapp.serve.page_care import PageCare
     from ragapp.serve.page_proxy import PageProxy
+    from ragapp.serve.spooling import Spooling
     from ragapp.serve.traces import Traces
     from ragapp.serve.work import Work
 
@@ -46,6 +48,8 @@ class House:
     engine: EngineCare
     work: Work
     drawing: Drawing
+    connections: Connections
+    spooling: Spooling
     embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
     """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
     traces: Traces | None = None

@@ -40,6 +40,10 @@ class Metrics:
         self.documents = Gauge("ragapp_documents", "Live documents.", registry=own)
         self.chunks = Gauge("ragapp_chunks", "Chunks of live documents.", registry=own)
         self.jobs = Counter("ragapp_jobs", "Jobs by what became of them.", ["state"], registry=own)
+        self.connections = Gauge("ragapp_connections", "Connections by what they do.", ["phase"], registry=own)
+        self.connections_ended = Counter(
+            "ragapp_connections_ended", "Connections that the service ended, by why.", ["why"], registry=own
+        )
         self.files = Counter("ragapp_ingested_files", "Files by what became of them.", ["outcome"], registry=own)
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:

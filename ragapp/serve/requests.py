@@ -1,23 +1,30 @@
-"""Around every request: an id that the log and the person both see, one line in the log, and a limit on its size."""
+"""Around every request: an id that the log and the person both see, one line in the log, limits on its size and on how
+many of one visitor there are."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ragapp.logs import beside, request_id, within_request
+from ragapp.logs import at_most, beside, request_id, within_request
+from ragapp.serve.bodies import Body
+from ragapp.serve.connections import Connections
+from ragapp.serve.problems import problem
+from ragapp.serve.spooling import Spooling
 from ragapp.serve.traces import Traces
 
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger("ragapp.serve.access")
-SMALL_BODY = 1 << 20
-"""Bytes; for everything but uploads."""
+_OF_A_KIND = 20
+"""Refusals of one kind that are lines of their own in a minute."""
+_TRY_LATER = 1013
+"""What a WebSocket is closed with that may come again (RFC 6455's registry)."""
 Observe = Callable[[str, str, int, float], None]
 """(method, route, status, seconds)"""
 
@@ -31,15 +38,22 @@ class AroundRequests:
         observe: Observe,
         largest: Callable[[str], int],
         fail: Callable[[Exception], ASGIApp],
+        connections: Connections,
+        spooling: Spooling,
         traces: Traces | None = None,
     ) -> None:
         self._app = app
         self._fail = fail
         self._observe = observe
         self._largest = largest
+        self._connections = connections
+        self._spooling = spooling
         self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._talk(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -72,15 +86,46 @@ class AroundRequests:
                 self._observe(scope["method"], route, status, seconds)
                 _note(scope["method"], route, status, seconds)
 
+    async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = self._connections.visit(scope)
+        if not visit.begin():
+            await receive()
+            await send({"type": "websocket.close", "code": _TRY_LATER})
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            visit.end()
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        if _too_large(headers, most := self._largest(scope["path"])):
-            await _refuse(send, most)
+        body = Body(scope, receive, self._largest(scope["path"]), self._spooling)
+
+        async def answering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                body.answered = True
+                if body.is_left:
+                    message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+            await send(message)
+
+        if body.is_too_large:
+            await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, body.too_large)(scope, receive, answering)
             return
+        visit = self._connections.visit(scope)
+        if not visit.begin():
+            sentence = "Too many requests come from your address at once; try again when one of them is done."
+            await problem(HTTPStatus.TOO_MANY_REQUESTS, sentence, {"Retry-After": "5"})(scope, receive, answering)
+            return
+        try:
+            await self._traced(scope, body.receive, answering)
+        finally:
+            body.end()
+            visit.end()
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._traces is None:
-            await self._app(scope, _counted(receive, most), send)
+            await self._app(scope, receive, send)
             return
-        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self._traces.request(scope["method"], told, request_id()) as span:
 
             async def sending(message: Message) -> None:
@@ -89,7 +134,7 @@ class AroundRequests:
                 await send(message)
 
             try:
-                await self._app(scope, _counted(receive, most), sending)
+                await self._app(scope, receive, sending)
             finally:
                 span.update_name(f"{scope['method']} {_route(scope)}")
                 span.set_attribute("http.route", _route(scope))
@@ -103,40 +148,6 @@ _SAFE = (
 )
 
 
-def _too_large(headers: dict[bytes, bytes], most: int) -> bool:
-    length = headers.get(b"content-length", b"")
-    return length.isdigit() and int(length) > most
-
-
-def _counted(receive: Receive, most: int) -> Receive:
-    """The body, cut off where it is larger than it may be, whatever its headers say."""
-    read = 0
-
-    async def receiving() -> Message:
-        nonlocal read
-        message = await receive()
-        if message["type"] == "http.request":
-            read += len(message.get("body", b""))
-            if read > most:
-                return {"type": "http.disconnect"}
-        return message
-
-    return receiving
-
-
-async def _refuse(send: Send, most: int) -> None:
-    body = {
-        "type": "about:blank",
-        "title": "Content Too Large",
-        "status": 413,
-        "detail": f"The request is larger than {most >> 20} MiB, the most that is taken here.",
-        "request_id": request_id(),
-    }
-    kind = (b"content-type", b"application/problem+json")
-    await send({"type": "http.response.start", "status": 413, "headers": [kind, (b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
-
-
 def _route(scope: Scope) -> str:
     # the route and not the path: an id in it may be somebody's
     return getattr(scope.get("route"), "path", "") or "unknown"
@@ -144,4 +155,6 @@ def _route(scope: Scope) -> str:
 
 def _note(method: str, route: str, status: int, seconds: float) -> None:
     told = beside(method=method, route=route, status=status, seconds=round(seconds, 4))
+    if status >= HTTPStatus.BAD_REQUEST and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        told = {**told, **at_most(_OF_A_KIND, method, route, status)}
     _log.info("%s %s", method, route, extra=told)

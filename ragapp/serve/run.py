@@ -18,8 +18,10 @@ from ragapp.catalog.process import is_running, own_mark
 from ragapp.errors import RagappError
 from ragapp.logs import open_process_log
 from ragapp.serve.app import build_app, build_house
+from ragapp.serve.descriptors import raised
 from ragapp.serve.house import House
 from ragapp.serve.page_care import PageCare
+from ragapp.serve.wire import BACKLOG, configured
 from ragapp.settings import Settings
 
 NOTE = "service.json"
@@ -49,6 +51,8 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
     settings = rag.settings.serve
     with _listening(settings.host, settings.port) as opened:
         own_url = _url(settings.host, opened.getsockname()[1])
+        if not (files := raised(settings.connections)).is_enough:
+            say(f"{files.found[0].upper()}{files.found[1:]}; {files.remedy}.")
         url = settings.public_url or own_url
         house = build_house(rag, PageCare(own_url) if with_page else None)
         with told(rag.settings.data, own_url, house.handover_secret):
@@ -59,11 +63,9 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
             if not settings.single_user and not house.catalog.people.admins():
                 secret = house.catalog.credentials.invite(_LINK_LASTS, role="admin")
                 say(f"Make the first account, an admin, here; the link works once, for 24 hours: {url}/join/{secret}")
-            config = uvicorn.Config(
+            config = configured(
                 build_app(house),
-                log_config=None,
-                access_log=False,
-                server_header=False,
+                house.connections,
                 timeout_graceful_shutdown=_LAST_WORDS_S,
                 proxy_headers=settings.public_url is not None,
                 forwarded_allow_ips=list(settings.proxies),
@@ -104,7 +106,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
                 f"The service can't listen on {host}:{port} ({error.strerror}); stop what listens there, or choose "
                 "another serve.port."
             ) from None
-        opened.listen(2048)
+        opened.listen(BACKLOG)
         opened.set_inheritable(False)
         yield opened
     finally:

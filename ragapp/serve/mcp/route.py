@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ragapp.serve.bodies import SMALL_BODY
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import House, house_of
 from ragapp.serve.mcp.desk import Desk, HouseDesk
-from ragapp.serve.requests import SMALL_BODY
 from ragapp.settings import ServeSettings
 
 if TYPE_CHECKING:

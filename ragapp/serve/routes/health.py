@@ -48,6 +48,8 @@ def metrics(request: Request, caller: Admin) -> Response:
     counts = house.metrics
     counts.waiting.set(house.line.waiting)
     counts.running.set(house.line.running)
+    for phase, count in house.connections.counts().items():
+        counts.connections.labels(phase).set(count)
     totals = house.catalog.totals()
     counts.documents.set(totals.documents)
     counts.chunks.set(totals.chunks)

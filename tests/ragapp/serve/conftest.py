@@ -23,6 +23,7 @@ from ragapp.serve.app import build_app, build_house
 from ragapp.serve.house import House
 from ragapp.serve.page_care import PageCare
 from ragapp.serve.signin import hashed
+from ragapp.serve.wire import configured
 
 PASSWORD = "correct horse battery staple"
 
@@ -64,7 +65,7 @@ def running(rag: RagApp, *, engine: bool = True, page: bool = False, port: int =
         house = build_house(rag, PageCare(url) if page else None)
         if not engine:
             house.engine.run = _rest  # type: ignore[method-assign]
-        config = uvicorn.Config(build_app(house), log_config=None, timeout_graceful_shutdown=2)
+        config = configured(build_app(house), house.connections, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
         thread.start()
