@@ -67,29 +67,29 @@ class Protected:
 
     def of_folder(self, status: os.stat_result) -> str:
         """Why a folder is not walked; empty where it may be."""
-        return self._now().of_folder(status)
+        return self._now().of_folder(status) and self._now(0.0).of_folder(status)
 
     def of_file(self, status: os.stat_result) -> str:
         """Why a file is not read, as far as its inode tells; empty where it may be."""
-        seen = self._now()
         if status.st_nlink < 2:
-            return seen.of_file(status)
+            # looked at anew before it is refused: a file that is new may have the number of one of ours that went
+            return self._now().of_file(status) and self._now(0.0).of_file(status)
         # a second name of one of our own files, which may be a new one; of an original or a text, which may be one of
         # millions, only where there is a second name at all
         seen = self._now(0.0)
-        return seen.of_file(status) or (OF_DATA if _inode(status) in self._stored() else "")
+        stored = _inode(status) in self._stored() and _inode(status) in self._stored(0.0)
+        return seen.of_file(status) or (OF_DATA if stored else "")
 
     def of_path(self, path: Path) -> str:
         """Why nothing below or at a path is read: by what it leads to, and by the folders that this lies in."""
-        seen = self._now()
         try:
             real = path.resolve(strict=True)
             status = real.stat()
         except (OSError, RuntimeError):
             # whoever opens it says what is wrong with it
             return ""
-        own = seen.of_folder(status) if stat.S_ISDIR(status.st_mode) else self.of_file(status)
-        return own or seen.above(real)
+        own = self.of_folder(status) if stat.S_ISDIR(status.st_mode) else self.of_file(status)
+        return own or self._above(real)
 
     def refuse(self, paths: Iterable[Path]) -> None:
         """Raises Unreadable for the first path that no job reads."""
@@ -112,11 +112,14 @@ class Protected:
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("it is neither a file nor a folder.")
             held = Path(f"/proc/self/fd/{descriptor}")
-            if reason := self.of_file(status) or self._now().above(held.readlink()):
+            if reason := self.of_file(status) or self._above(held.readlink()):
                 raise Unreadable(reason)
             yield held
         finally:
             os.close(descriptor)
+
+    def _above(self, real: Path) -> str:
+        return self._now().above(real) and self._now(0.0).above(real)
 
     def _now(self, fresh_s: float = _FRESH_S) -> _Seen:
         with self._lock:
@@ -124,9 +127,9 @@ class Protected:
                 self._seen = _look(self.data, self.secrets)
             return self._seen
 
-    def _stored(self) -> frozenset[Inode]:
+    def _stored(self, fresh_s: float = _STORED_FRESH_S) -> frozenset[Inode]:
         with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > _STORED_FRESH_S:
+            if self._kept is None or time.monotonic() - self._kept[0] > fresh_s:
                 places = [folder for store in _STORES for folder in _folders(self.data / store, 1)]
                 self._kept = time.monotonic(), frozenset(inode for folder in places for inode in _inodes(folder))
             return self._kept[1]

@@ -259,3 +259,16 @@ def test_a_source_without_protection_is_read_as_ever(tmp_path: Path, share: Path
         (entry,) = origin.list()
         with origin.fetch(entry) as held:  # type: ignore[arg-type]
             assert held.read_bytes() == (share / "hello.md").read_bytes()
+
+
+def test_what_left_the_data_folder_is_nothing_of_its_own_any_more(tmp_path: Path) -> None:
+    # as a new file has the number of one that went a moment ago
+    (tmp_path / "data" / "scratch" / "old").mkdir(parents=True)
+    (tmp_path / "data" / "scratch" / "old" / "note.md").write_text("The office opens at 7:45.")
+    protected = Protected(tmp_path / "data")
+    assert protected.of_path(tmp_path / "data" / "scratch" / "old" / "note.md")
+    (tmp_path / "data" / "scratch" / "old").rename(tmp_path / "share")
+    assert not protected.of_path(tmp_path / "share")
+    assert not protected.of_path(tmp_path / "share" / "note.md")
+    with protected.opened(tmp_path / "share" / "note.md") as held:
+        assert held.read_text() == "The office opens at 7:45."
