@@ -8,11 +8,13 @@ of an archive) is seen by whoever may see the container.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.named import documents_named, folder_named, origin_named, path_within, with_members
 from ingest.pathrules import PathRules
+from ingest.patterns import matches
+from ragapp.access import names, said_groups
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.groups import Changing, refuse_unknown
 from ragapp.catalog.rows import DocumentRow, OriginRow
@@ -68,15 +70,16 @@ class Access:
             return (Shown(origin, self._catalog.documents(origin=origin.name)),)
         return (Shown(None, documents_named(self._catalog, what)),)
 
-    def set(self, what: str, groups: frozenset[str], *, path: str = "", new_group: bool = False) -> Change:
+    def set(self, what: str, groups: str | Iterable[str], *, path: str = "", new_group: bool = False) -> Change:
         """Let exactly `groups` see a source, what `path` (a pattern) means within it, a folder or a document.
 
         Everything changes in one commit of the catalog, and holds from then on, also for what a run that is at work
-        brings in. Raises CatalogError for no groups, for a group that nothing had before (unless `new_group`), and for
-        a name that nothing has.
+        brings in. What is chosen for a document so, no run shows to more; only this does. Raises CatalogError for no
+        groups, for a group that nothing had before (unless `new_group`), and for a name that nothing has.
         """
-        if not groups:
+        if not names(groups):
             raise CatalogError("Name at least one group; what nobody may see is better taken away: ragapp remove.")
+        groups = said_groups(groups) or frozenset()
         refuse_internal(groups, "group")
         if not new_group:
             refuse_unknown(groups, self._catalog.access.known())
@@ -97,9 +100,12 @@ class Access:
     def _set_origin(self, commit: Changing, origin: OriginRow, groups: frozenset[str], path: str) -> Change:
         changed = _with_rule(origin, path, groups) if path else replace(origin, groups=groups)
         top = [row for row in self._catalog.documents(origin=origin.name) if not row.container]
-        wanted = {row.id: shown_to(changed, row.source) for row in top}
-        kept = 0 if path else sum(_rule(changed, row.source) is not None for row in top)
-        done = self._commit(commit, wanted, top, changed)
+        chosen = self._catalog.access.by_hand([row.id for row in top])
+        # by hand, and so not of the source's to change, unless this is the rule for them
+        stay = {row.id for row in top if row.id in chosen and not (path and _means(path, changed, row.source))}
+        wanted = {row.id: row.groups if row.id in stay else shown_to(changed, row.source) for row in top}
+        kept = 0 if path else sum(row.id in stay or _rule(changed, row.source) is not None for row in top)
+        done = self._commit(commit, wanted, top, changed, by_hand=False)
         return Change(groups, done, (origin.name,), kept)
 
     def _set_documents(
@@ -132,6 +138,8 @@ class Access:
         wanted: Mapping[str, frozenset[str]],
         rows: Sequence[DocumentRow],
         origin: OriginRow | None,
+        *,
+        by_hand: bool = True,
     ) -> int:
         """The rows whose groups change, what lies in them, and the source's own row."""
         families = with_members(self._catalog, rows)
@@ -140,8 +148,8 @@ class Access:
             # a container comes before what it holds
             groups[row.id] = groups[row.container] if row.container in groups else wanted[row.id]
         changed = {row.id: groups[row.id] for row in families if row.groups != groups[row.id]}
-        # without a source also what was so already: it is said anew, and no job that was asked before may undo it
-        commit(changed if origin else groups, origin)
+        # by hand also what was so already: it is said anew, and no job that was asked before may undo it
+        commit(groups if by_hand else changed, origin, by_hand=by_hand)
         return len(changed)
 
     def _behind(self) -> str:
@@ -182,6 +190,17 @@ def shown_to(origin: OriginRow, source: str, listed: frozenset[str] | None = Non
 def _rule(origin: OriginRow, source: str, listed: frozenset[str] | None = None) -> frozenset[str] | None:
     path = path_within(origin, source)
     return listed if path is None else PathRules(origin.rules).groups(path)
+
+
+def _means(pattern: str, origin: OriginRow, source: str) -> bool:
+    """Whether a pattern means this document of a source."""
+    path = path_within(origin, source)
+    return path is not None and matches(pattern, path)
+
+
+def ruled(origin: OriginRow, source: str) -> bool:
+    """Whether one of a source's rules by path speaks of this document."""
+    return _rule(origin, source) is not None
 
 
 def _exactly(path: str) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ingest.sources import printable
+from ingest.uploads import Upload
+from ragapp.access import said_groups
+from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import JobKind, JobRow, OriginRow
 from ragapp.errors import Unreadable
 from ragapp.names import refuse_internal
+
+Groups = str | Iterable[str] | None
+"""Who may see what is taken in, as a caller says it: a group, several, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +29,45 @@ class Asked:
     request: Mapping[str, Any]
     origin: str = ""
 
-    def check(self) -> None:
-        """Raises Unreadable for a path that isn't there, which is no job, and CatalogError for the names of a
-        conversation's own collection and group: only what is sent to be kept for a while ("once") has these."""
+    def check(self, catalog: Catalog) -> None:
+        """Raises Unreadable for a path that isn't there, and NobodyChosen where nothing says who may see what is taken
+        in; neither is a job. Raises CatalogError for the names of a conversation's own collection and group: only what
+        is sent to be kept for a while ("once") has these."""
         if self.kind == "ingest" and not self.request.get("once"):
             refuse_internal([str(self.request["collection"])], "collection")
             refuse_internal(self.request.get("groups") or (), "group")
         _exist(self.request.get("paths", ()))
+        if self.kind == "ingest":
+            catalog.collection_rules.groups_of_new(str(self.request["collection"]), self.groups)
+
+    @property
+    def groups(self) -> frozenset[str] | None:
+        """Who was said to see what is taken in; None where nothing was said."""
+        return groups_said(self.request)
 
 
-def of_paths(paths: Sequence[Path], collection: str, groups: frozenset[str] | None) -> Asked:
-    """Files and folders of this machine."""
+def of_paths(paths: Sequence[Path], collection: str, groups: Groups) -> Asked:
+    """Files and folders of this machine. Raises SettingsError for groups that name nobody."""
+    said = said_groups(groups)
     request = {
         "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would follow links
         "collection": collection,
-        "groups": None if groups is None else sorted(groups),
+        "groups": None if said is None else sorted(said),
     }
     return Asked("ingest", "ingest " + " ".join(printable(path) for path in paths), request)
+
+
+def of_uploads(uploads: Sequence[Upload], collection: str, groups: Groups, *, once: bool) -> Asked:
+    """Files that were sent. Raises SettingsError for groups that name nobody."""
+    said = said_groups(groups)
+    request = {
+        "uploads": [(upload.source, str(upload.path)) for upload in uploads],
+        "collection": collection,
+        "groups": None if said is None else sorted(said),
+        "once": once,
+    }
+    more = f" and {len(uploads) - 1} more" if len(uploads) > 1 else ""
+    return Asked("ingest", f"upload {printable(uploads[0].source)}{more}", request)
 
 
 def of_origin(row: OriginRow, remove_gone: bool) -> Asked:
@@ -58,6 +86,11 @@ def is_of(job: JobRow, row: OriginRow) -> bool:
         return row.created is not None and since == row.created.isoformat()
     # an older version noted no more than the name
     return row.created is None or row.created <= job.started
+
+
+def groups_said(request: Mapping[str, Any]) -> frozenset[str] | None:
+    """The groups that a job's row keeps; an empty list, which an older version could keep, says nothing."""
+    return frozenset(request["groups"]) if request.get("groups") else None
 
 
 def _exist(paths: Sequence[str]) -> None:

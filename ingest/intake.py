@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.asked import Asked, belongs_to, is_of, of_origin, of_paths
+from ingest.access import ruled as is_ruled
+from ingest.asked import Asked, Groups, belongs_to, groups_said, is_of, of_origin, of_paths, of_uploads
 from ingest.ocr import check_ocr
 from ingest.origins import Entry, Origin, Stop, open_origin
 from ingest.pathrules import PathRules
@@ -19,11 +20,12 @@ from ingest.pipeline import Order, Parts
 from ingest.plan import Plan, is_stale
 from ingest.protected import Protected
 from ingest.report import IngestReport, Watcher, merged
-from ingest.sources import listing, printable
+from ingest.sources import listing
 from ingest.sync import Retry, Task, make_plan, run_job
 from ingest.uploads import Upload, clear, listed
 from ingest.versions import current
 from ingest.watch import changes
+from ragapp.access import said_groups
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow, FileAction, JobFile, JobRow, OriginRow
 from ragapp.catalog.scratch import scratch_folder
@@ -66,9 +68,10 @@ class Intake:
         self._lock = threading.Lock()
 
     def ingest(
-        self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None, watcher: Watcher | None = None
+        self, paths: Sequence[Path], collection: str, groups: Groups, watcher: Watcher | None = None
     ) -> IngestReport:
-        """Take in files and folders of this machine; nothing is removed."""
+        """Take in files and folders of this machine; nothing is removed. Where `groups` is None, whom the collection's
+        rule names sees what is new. Raises SettingsError for groups that name nobody, NobodyChosen."""
         return self._run(of_paths(paths, collection, groups), watcher)
 
     def renew_stale(self, watcher: Watcher | None = None) -> IngestReport:
@@ -95,9 +98,17 @@ class Intake:
     # synced sources
 
     def add(self, row: OriginRow) -> OriginRow:
-        """Keep a source to sync; it is looked at, so that a wrong address is said at once."""
+        """Keep a source to sync; it is looked at, so that a wrong address is said at once. Where no groups are said,
+        they are those of its collection's rule. Raises NobodyChosen where there is none and the house is shared."""
         if not _NAME.fullmatch(row.name):
             raise SettingsError(f"{row.name!r} is no name for a source; use letters, digits, - and _ only.")
+        groups = said_groups(row.groups) if row.groups else None
+        rules = tuple((pattern, said_groups(named) or frozenset()) for pattern, named in row.rules if named)
+        row = replace(
+            row,
+            groups=self._catalog.collection_rules.groups_of_new(row.collection, groups),
+            rules=rules if len(rules) == len(row.rules) else row.rules,
+        )
         with self._opened(row) as origin:
             return self._catalog.origins.add(replace(row, url=row.url if "://" in row.url else origin.url))
 
@@ -166,8 +177,9 @@ class Intake:
 
     def remove_source(self, name: str) -> int:
         """Forget a source; its documents stay in until they are removed. Returns how many these are."""
-        self._catalog.origins.get(name)
-        kept = self._catalog.release(name)
+        row = self._catalog.origins.get(name)
+        ruled = [each.id for each in self._catalog.documents(origin=name) if is_ruled(row, each.source)]
+        kept = self._catalog.release(name, ruled)
         self._catalog.origins.remove(name)
         return kept
 
@@ -184,23 +196,14 @@ class Intake:
 
     # jobs that wait for their turn: noted by whoever asks, done by the service's one worker
 
-    def note_paths(self, paths: Sequence[Path], collection: str, groups: frozenset[str] | None) -> int:
+    def note_paths(self, paths: Sequence[Path], collection: str, groups: Groups) -> int:
         """`ingest` as a waiting job; returns its id."""
         return self._note(of_paths(paths, collection, groups))
 
-    def note_uploads(
-        self, uploads: Sequence[Upload], collection: str, groups: frozenset[str] | None, *, once: bool = False
-    ) -> int:
+    def note_uploads(self, uploads: Sequence[Upload], collection: str, groups: Groups, *, once: bool = False) -> int:
         """Taking in what was sent, as a waiting job; returns its id. With `once` nothing of it is kept after the job,
         not even what failed and could be tried again."""
-        request = {
-            "uploads": [(upload.source, str(upload.path)) for upload in uploads],
-            "collection": collection,
-            "groups": None if groups is None else sorted(groups),
-            "once": once,
-        }
-        more = f" and {len(uploads) - 1} more" if len(uploads) > 1 else ""
-        return self._note(Asked("ingest", f"upload {printable(uploads[0].source)}{more}", request))
+        return self._note(of_uploads(uploads, collection, groups, once=once))
 
     def note_sync(self, name: str, *, remove_gone: bool = False) -> int:
         """`sync` as a waiting job; returns its id."""
@@ -234,7 +237,7 @@ class Intake:
         return self._catalog.jobs.start(asked.kind, asked.command, asked.request, asked.origin, waiting=True)
 
     def _check(self, asked: Asked) -> None:
-        asked.check()
+        asked.check(self._catalog)
         self._protected.refuse(Path(path) for path in asked.request.get("paths", ()))
 
     def _run(self, asked: Asked, watcher: Watcher | None) -> IngestReport:
@@ -292,12 +295,10 @@ class Intake:
             order = Order(str(asked["collection"]), None, origin=job.origin, renew_stale=True)
             yield Task(lambda: self._originals(order), order)
         elif "uploads" in asked:
-            groups = asked["groups"]
-            order = Order(str(asked["collection"]), None if groups is None else frozenset(groups))
+            order = Order(str(asked["collection"]), groups_said(asked))
             yield Task(lambda: listed(asked["uploads"]), order, named_by_source=True)
         elif "paths" in asked:
-            groups = asked["groups"]
-            order = Order(str(asked["collection"]), None if groups is None else frozenset(groups))
+            order = Order(str(asked["collection"]), groups_said(asked))
             paths = [Path(path) for path in asked["paths"]]
             yield Task(lambda: listing(paths, self._protected), order, fetch=self._opened_here)
         else:

@@ -143,7 +143,7 @@ def _judged(
         return replace(file, action="unreadable", state="failed", outcome="failed", reason=known.reason)
     if known.state != "live":
         return file
-    shown_to = file.groups or groups
+    shown_to = groups if file.groups is None else file.groups
     settled = known.groups == shown_to or shown_to is None
     if same and settled and not known.reason and known.origin == origin and not (renew and is_stale(known, versions)):
         return replace(file, action="unchanged", state="done", outcome="unchanged")

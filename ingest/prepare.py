@@ -25,9 +25,9 @@ from ingest.versions import WHOLE, WITHOUT_PICTURES, current, parsed_by
 from ragapp.catalog.files import sha256_of
 from ragapp.catalog.groups import Grant
 from ragapp.catalog.rows import MEMBER, DocumentRow
-from ragapp.errors import KeptOut, PassingFault, Unreadable
+from ragapp.errors import KeptOut, NobodyChosen, PassingFault, Unreadable
 from ragapp.settings import IngestSettings
-from ragapp.types import EVERYONE, document_id
+from ragapp.types import document_id
 
 AHEAD = 64
 """Prepared documents that may wait for the embedder, enough to fill its windows; their pieces wait on disk."""
@@ -109,6 +109,8 @@ def prepare(file: FoundFile, run: Run, grant: Grant | None = None) -> Iterator[P
             if known and _stays(known, named, run):
                 _leave(known, named, run, grant)
                 return
+            # before anything is done for it: where nobody chose who may see it, it doesn't come in
+            run.parts.catalog.access.granted(grant)
             run.tally.started(file.source, size)
             sha256 = run.keep_original(path)
         yield from _read(named, sha256, size, run, grant)
@@ -116,18 +118,18 @@ def prepare(file: FoundFile, run: Run, grant: Grant | None = None) -> Iterator[P
     except PassingFault as error:
         # whoever stopped the run killed the reader, or broke off the fetch: the file is not to blame
         if not run.stopping():
-            _failed(file, run, str(error), passing=True)
-    except KeptOut as error:
-        _failed(file, run, str(error), later=True)
+            failed(file, run, str(error), passing=True)
+    except (KeptOut, NobodyChosen) as error:
+        failed(file, run, str(error), later=True)
     except NeedsOcr as error:
-        _failed(file, run, str(error), parser_version=parsed_by(WITHOUT_PICTURES))
+        failed(file, run, str(error), parser_version=parsed_by(WITHOUT_PICTURES))
     except Unreadable as error:
-        _failed(file, run, str(error), parser_version=parsed_by(WHOLE))
+        failed(file, run, str(error), parser_version=parsed_by(WHOLE))
     except OSError as error:
         stays = isinstance(error, FileNotFoundError | PermissionError)
         # at the end of a run that is stopped what it worked with goes
         if not run.stopped.is_set():
-            _failed(file, run, f"can't be opened ({error.strerror})", passing=not stays, later=stays)
+            failed(file, run, f"can't be opened ({error.strerror})", passing=not stays, later=stays)
     finally:
         if sha256:
             run.let_go(sha256, unused=True)
@@ -148,13 +150,14 @@ def _facts(path: Path, run: Run) -> tuple[int, datetime | None]:
 def _grant(file: FoundFile, order: Order) -> Grant:
     """Who may see a file and what lies in it, as the run was asked."""
     document = document_id(order.collection, file.source)
-    asked = file.groups or order.groups
-    new = asked or frozenset({EVERYONE})
+    asked = order.groups if file.groups is None else file.groups
     if order.renew_stale or file.container:
         # a known document that is read again by itself: what it lies in says who may see it, as it did before
-        return Grant(document, new, job=order.job)
+        return Grant(document, asked, job=order.job, collection=order.collection)
     by_source = partial(shown_to, source=file.source, listed=file.groups) if order.origin else None
-    return Grant(document, new, asked, order.job, order.origin, by_source)
+    return Grant(
+        document, asked, asked, order.job, order.origin, by_source, collection=order.collection, replaces=file.replaces
+    )
 
 
 def _read(file: FoundFile, sha256: str, size: int, run: Run, grant: Grant) -> Iterator[Prepared]:
@@ -171,7 +174,9 @@ def _read(file: FoundFile, sha256: str, size: int, run: Run, grant: Grant) -> It
         run.tally.read(file.source, read.pages or 0)
         holds = _holds(file, read, run)
         if read.opened:
-            yield from _members(file, document, replace(grant, new=groups), read, run)
+            # of a new one each commit asks the collection's rule; one that is taken away meanwhile shows no more
+            inside = grant if known is None and grant.new is None else replace(grant, new=groups)
+            yield from _members(file, document, inside, read, run)
         read = replace(read, opened=None)
         yield Prepared(file, document, revision, sha256, size, read, spooled, groups, grant, is_new, holds)
     except BaseException:
@@ -215,7 +220,7 @@ def _members(file: FoundFile, document: str, grant: Grant, read: ReadFile, run: 
         run.tally.skipped.append(Failure(f"{file.source}{inside}", skipped.reason))
     for refused in opened.refused:
         named = _member_file(file, refused.source, file.path, document, limits)
-        _failed(named, run, refused.reason, parser_version=parsed_by(WHOLE))
+        failed(named, run, refused.reason, parser_version=parsed_by(WHOLE))
     for member in opened.members:
         yield from prepare(_member(file, member, document, limits), run, grant)
 
@@ -262,20 +267,30 @@ def _leave(known: DocumentRow, file: FoundFile, run: Run, grant: Grant) -> None:
     if other := [row.id for row in rows if row.state == "live" and row.groups != groups]:
         # the index follows with all that is due, at the end of the run
         catalog.access.bring_in_line(other, grant)
+    kept = note_kept(known.id, known.source, groups, grant, run)
     for row in rows:
         if row.state == "failed":
             run.tally.file_done(row.source, "failed", row.reason, passing=row.passing)
         else:
             if _is_stale(row, run):
                 run.tally.stale()
-            run.tally.file_done(row.source, "unchanged")
+            run.tally.file_done(row.source, "unchanged", kept if row.id == known.id else "")
 
 
-def _failed(
+def note_kept(document: str, source: str, groups: frozenset[str], grant: Grant, run: Run) -> str:
+    """Where a document isn't shown to those that the run named, since others were chosen for it by hand: into the
+    report, and back as a sentence for the job's own row; empty for most."""
+    if document != grant.document or grant.said in (None, groups):
+        return ""
+    run.tally.keep(source)
+    return f"stays with {', '.join(sorted(groups)) or 'nobody'}, as was chosen by hand; ragapp access set changes that"
+
+
+def failed(
     file: FoundFile, run: Run, reason: str, *, passing: bool = False, later: bool = False, parser_version: str = ""
 ) -> None:
-    """`later`: this run needn't try again, and each later one looks again. `parser_version`: of what could not read it,
-    so that another version tries again."""
+    """Note why a file is not in. `later`: this run needn't try again, and each later one looks again. `parser_version`:
+    of what could not read it, so that another version tries again."""
     run.parts.catalog.record_failure(
         run.order.collection,
         file.source,

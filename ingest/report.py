@@ -45,6 +45,8 @@ class IngestReport:
     """Why files that are gone from a synced source were not removed; empty where they were."""
     job: int = 0
     """The job in the catalog that this was."""
+    kept: tuple[str, ...] = ()
+    """Documents that are not shown to those whom the run named, since others were chosen for them by hand."""
 
     @property
     def ingested(self) -> int:
@@ -99,6 +101,7 @@ class Tally:
     chunks: int = 0
     embedded: int = 0
     pages: int = 0
+    kept: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def file_done(self, source: str, outcome: Outcome, reason: str = "", *, passing: bool = False) -> None:
@@ -134,6 +137,11 @@ class Tally:
         with self._lock:
             self.old += documents
 
+    def keep(self, source: str) -> None:
+        """A document keeps the groups that were chosen for it by hand, and not those that the run named."""
+        with self._lock:
+            self.kept.append(source)
+
     def forget(self, sources: Collection[str]) -> None:
         """Take back the failures of files that are tried again."""
         with self._lock:
@@ -154,6 +162,7 @@ class Tally:
             embedded=self.embedded,
             seconds=seconds,
             stale=self.old,
+            kept=tuple(self.kept),
         )
 
 
@@ -173,4 +182,5 @@ def merged(reports: Sequence[IngestReport]) -> IngestReport:
         stale=sum(report.stale for report in reports),
         withheld=" ".join(report.withheld for report in reports if report.withheld),
         job=reports[-1].job if reports else 0,
+        kept=tuple(source for report in reports for source in report.kept),
     )

@@ -41,7 +41,8 @@ class Order:
 
     collection: str = "default"
     groups: frozenset[str] | None = None
-    """None leaves known documents as they are, and shows new ones to everyone."""
+    """Who was said to see them. None leaves known documents as they are, and shows new ones to whom the collection's
+    rule names when they are committed."""
     origin: str = ""
     """The synced source that the files are of."""
     job: int = 0

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
+from ingest.prepare import failed, note_kept
 from ingest.reading import Piece
+from ingest.report import Outcome
 from ingest.run import Prepared, Run
 from ingest.sources import FoundFile
 from ingest.versions import parsed_by
 from ragapp.catalog.commits import RemovedMeanwhile
 from ragapp.catalog.rows import DocumentRow
+from ragapp.errors import NobodyChosen
 from ragapp.index.base import Point, SparseVector, Vector
 from ragapp.index.follow import follow
 from ragapp.index.schema import payload, text_hash
@@ -153,6 +156,9 @@ def _commit(complete: list[Prepared], run: Run) -> None:
         except RemovedMeanwhile:
             _withdraw(document, run)
             continue
+        except NobodyChosen as error:
+            _refuse(document, run, str(error))
+            continue
         behind = behind or row.groups != document.groups or bool(document.holds)
         if replaces:
             index.delete_document(replaces)
@@ -160,7 +166,9 @@ def _commit(complete: list[Prepared], run: Run) -> None:
         if document.revision > 1:  # also of a new one: a crash may have left chunks of revisions that never were live
             index.delete_document(document.document_id, keep_revision=document.revision)
         run.let_go(document.sha256)
-        run.tally.file_done(document.file.source, "added" if document.is_new and not replaces else "changed")
+        outcome: Outcome = "added" if document.is_new and not replaces else "changed"
+        kept = note_kept(row.id, row.source, row.groups, document.grant, run)
+        run.tally.file_done(document.file.source, outcome, kept)
         if lost:
             follow(catalog, index, run.parts.files)
         for row in lost:
@@ -183,15 +191,29 @@ def _lost(document: Prepared, run: Run) -> tuple[DocumentRow, ...]:
 
 def _withdraw(document: Prepared, run: Run) -> None:
     """Somebody took the document away while it was read: it stays away, and so does what lies in it."""
-    catalog, index = run.parts.catalog, run.parts.index
     # of a run that began after the removal some chunks may stand already
-    newest = catalog.removals.newest([document.document_id])
-    index.delete_document(document.document_id, keep_revision=newest[document.document_id])
+    newest = run.parts.catalog.removals.newest([document.document_id])
+    inside = _take_back(document, newest[document.document_id], run)
+    for source in (document.file.source, *(row.source for row in inside)):
+        run.tally.file_done(source, "removed")
+
+
+def _refuse(document: Prepared, run: Run, reason: str) -> None:
+    """Nobody chose who may see a new document, and others came to the house while it was read: it is not in, and what
+    lies in it is no more."""
+    for row in _take_back(document, None, run):
+        run.tally.file_done(row.source, "removed")
+    failed(document.file, run, reason, later=True)
+
+
+def _take_back(document: Prepared, keep_revision: int | None, run: Run) -> list[DocumentRow]:
+    """Take away what was written for a document that does not come in; returns what lay in it and goes too."""
+    catalog, index = run.parts.catalog, run.parts.index
+    index.delete_document(document.document_id, keep_revision=keep_revision)
     inside = [
         row for each in catalog.documents(container=document.document_id) for row in catalog.with_members(each.id)
     ]
     catalog.removals.take_away([row.id for row in inside])
     follow(catalog, index, run.parts.files)
     run.let_go(document.sha256, unused=True)
-    for source in (document.file.source, *(row.source for row in inside)):
-        run.tally.file_done(source, "removed")
+    return inside

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ragapp.access import narrow
     from ragapp.app import RagApp
-    from ragapp.errors import RagappError
+    from ragapp.errors import NobodyChosen, RagappError
     from ragapp.settings import Settings
-    from ragapp.types import Answer, Citation, Passage, Principal, Turn
+    from ragapp.types import EVERYONE, Answer, Citation, Passage, Principal, Turn
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Citation", "Passage", "Principal", "RagApp", "RagappError", "Settings", "Turn", "narrow"]
+__all__ = [
+    "EVERYONE", "Answer", "Citation", "NobodyChosen", "Passage", "Principal", "RagApp", "RagappError", "Settings",
+    "Turn", "narrow",
+]  # fmt: skip
 
 _HOMES = {
     "RagApp": "ragapp.app",
     "RagappError": "ragapp.errors",
+    "NobodyChosen": "ragapp.errors",
     "Settings": "ragapp.settings",
+    "EVERYONE": "ragapp.types",
     "Answer": "ragapp.types",
     "Citation": "ragapp.types",
     "Passage": "ragapp.types",

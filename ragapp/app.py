@@ -22,7 +22,7 @@ from ragapp.models.weights import resolve
 from ragapp.privacy import keep_in_the_house
 from ragapp.secret_file import own_secret
 from ragapp.settings import Settings
-from ragapp.types import EVERYONE, Answer, Passage, Principal
+from ragapp.types import Answer, Passage, Principal
 
 if TYPE_CHECKING:
     from ingest.access import Access
@@ -114,15 +114,17 @@ class RagApp:
         self,
         *paths: str | Path,
         collection: str = "default",
-        groups: Iterable[str] | None = None,
+        groups: str | Iterable[str] | None = None,
         watcher: Watcher | None = None,
     ) -> IngestReport:
         """Take in files and folders. A file that can't be read is a row in the report; the run goes on.
 
-        `groups` says who may see them; without it, new documents are everyone's and known ones stay as they are.
+        `groups` says who may see them: one group, several, or EVERYONE; an empty list is refused. Without it, known
+        documents stay as they are, and new ones are seen by whom their collection's rule names; where it has none, by
+        everyone on a machine of one's own, and they are refused (NobodyChosen) where other people have accounts. What
+        was chosen by hand for a document is not shown to more by sending it again.
         """
-        named = frozenset(groups) if groups else None
-        return self.intake.ingest([Path(path) for path in paths], collection, named, watcher)
+        return self.intake.ingest([Path(path) for path in paths], collection, groups, watcher)
 
     def ask(
         self,
@@ -206,17 +208,17 @@ class RagApp:
         return HybridRetriever(search=self.retrieval.search, principal=principal, narrowed=narrowed, k=limit)
 
     def vectorstore(
-        self, principal: Principal = LOCAL, *, collection: str = "default", groups: Iterable[str] | None = None
+        self, principal: Principal = LOCAL, *, collection: str = "default", groups: str | Iterable[str] | None = None
     ) -> RagVectorStore:
         """All that is in as a LangChain vector store, as far as `principal` sees it.
 
-        Texts that are added through it become documents of `collection` that `groups` may see; without groups,
-        everyone. Whoever adds for groups that `principal` is not in can't change or delete it with this store.
+        Texts that are added through it become documents of `collection`, seen by `groups`, which mean what they mean to
+        `ingest`. Whoever adds for groups that `principal` is not in can't change or delete it with this store.
         """
         from ragapp.index.vectorstore import Placement, RagVectorStore, StoreParts
 
         parts = StoreParts(self.index, self.catalog, self.files, self.embedder, self._bm25)
-        return RagVectorStore(parts, principal, Placement(collection, frozenset(groups or {EVERYONE})))
+        return RagVectorStore(parts, principal, Placement(collection, groups))
 
     def status(self) -> Status:
         """Counts and names; opens neither models nor index."""

@@ -37,6 +37,10 @@ class CatalogError(RagappError):
     """The catalog can't be opened: of a newer version, damaged, or not writable."""
 
 
+class NobodyChosen(RagappError):
+    """Nobody said who may see what is new, and nobody chose it for its collection."""
+
+
 class Unreadable(RagappError):
     """One file that can't be ingested; the text is the reason given in the report."""
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
+from ragapp.access import said_groups
+from ragapp.catalog.chosen import chosen_groups, note_served
 from ragapp.catalog.mapping import add_collection, to_rows, visible_to
 from ragapp.catalog.rows import DocumentRow
 from ragapp.catalog.service_rows import CollectionRow
@@ -24,19 +26,33 @@ class Collections:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def put(self, name: str, groups: Iterable[str], title: str = "") -> CollectionRow:
+    def put(self, name: str, groups: str | Iterable[str], title: str = "") -> CollectionRow:
         """Make a collection, or say anew who sees what is put into it from now on; what is in keeps its groups.
 
-        Raises CatalogError for names that are a conversation's own.
+        Raises SettingsError where no group is named, CatalogError for names that are a conversation's own.
         """
-        groups = frozenset(groups)
+        chosen = said_groups(groups) or frozenset()
         refuse_internal([name], "collection")
-        refuse_internal(groups, "group")
-        rule = CollectionRuleTable(collection=name, groups=json.dumps(sorted(groups)), title=title[:200])
+        refuse_internal(chosen, "group")
+        rule = CollectionRuleTable(collection=name, groups=json.dumps(sorted(chosen)), title=title[:200])
         with self._sessions.writing() as session:
             add_collection(session, name, datetime.now(UTC))
             session.merge(rule)
         return CollectionRow(name, rule.title, frozenset(json.loads(rule.groups)))
+
+    def groups_of_new(self, name: str, said: frozenset[str] | None = None) -> frozenset[str]:
+        """Who would see a document that is put into a collection now: whom the caller said, else whom its rule names.
+
+        Raises NobodyChosen where neither says it and the house is shared.
+        """
+        with self._sessions.reading() as session:
+            return chosen_groups(session, name, said)
+
+    def note_served(self, *, with_accounts: bool) -> None:
+        """A service of this process lets people sign in from now on, so that nothing is everyone's for want of a
+        choice; or it does so no longer."""
+        with self._sessions.writing() as session:
+            note_served(session, with_accounts)
 
     def get(self, name: str) -> CollectionRow | None:
         """None where there is none of that name."""

@@ -11,14 +11,22 @@ from sqlalchemy import case, delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ragapp.catalog.groups import Grant, groups_granted, groups_to_keep, note_behind, show_what_lies_in
+from ragapp.catalog.groups import (
+    Grant,
+    groups_granted,
+    groups_to_keep,
+    keep_choice,
+    move_choice,
+    note_behind,
+    show_what_lies_in,
+)
 from ragapp.catalog.listing import note_revision
 from ragapp.catalog.mapping import add_collection, replace_groups, to_table
 from ragapp.catalog.mentions import mark_gone
 from ragapp.catalog.removals import keep_earlier, take_away, take_over_earlier
 from ragapp.catalog.rows import DocumentRow
 from ragapp.catalog.sessions import Sessions
-from ragapp.catalog.tables import DocumentTable, GroupTable, RevisionTable
+from ragapp.catalog.tables import DocumentTable, GroupChangeTable, GroupTable, RevisionTable
 from ragapp.errors import CatalogError
 from ragapp.types import document_id
 
@@ -99,6 +107,7 @@ class Commits:
                 keep_earlier(session, row.id, known.sha256)
             if replaces and replaces != row.id:
                 take_over_earlier(session, replaces, row.id)
+                move_choice(session, replaces, row.id)
                 _remove(session, replaces)
             take_away(session, loses)
             session.merge(to_table(kept))
@@ -106,7 +115,7 @@ class Commits:
             if groups != row.groups:
                 note_behind(session, row.id)
             if grant:
-                show_what_lies_in(session, kept, grant.job)
+                show_what_lies_in(session, kept, grant.job or 0)
             note_revision(session, kept)
         return kept
 
@@ -171,9 +180,12 @@ class Commits:
         with self._writing() as session:
             session.execute(update(DocumentTable).where(DocumentTable.id == document_id).values(**values))
 
-    def release(self, origin: str) -> int:
-        """Untie documents from a synced source that is no more; they stay in. Returns how many."""
+    def release(self, origin: str, ruled: Sequence[str] = ()) -> int:
+        """Untie documents from a synced source that is no more; they stay in. Returns how many. `ruled`: those that a
+        rule of the source's spoke of, whose groups count as chosen by hand from now on."""
         with self._writing() as session:
+            for document in ruled:
+                keep_choice(session, document)
             done = session.execute(update(DocumentTable).where(DocumentTable.origin == origin).values(origin=""))
             return int(done.rowcount)  # type: ignore[attr-defined]
 
@@ -196,5 +208,6 @@ class Commits:
 def _remove(session: Session, document_id: str) -> bool:
     mark_gone(session, [document_id])
     session.execute(delete(GroupTable).where(GroupTable.document_id == document_id))
+    session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id == document_id))
     gone = session.execute(delete(DocumentTable).where(DocumentTable.id == document_id))
     return bool(gone.rowcount)  # type: ignore[attr-defined]

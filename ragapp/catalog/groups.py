@@ -15,6 +15,8 @@ from typing import Protocol
 from sqlalchemy import JSON, delete, func, insert, select, type_coerce, union, update
 from sqlalchemy.orm import Session
 
+from ragapp.access import names, widens
+from ragapp.catalog.chosen import chosen_groups
 from ragapp.catalog.mapping import to_origin_row, to_origin_table, visible_to
 from ragapp.catalog.rows import DocumentRow, OriginRow
 from ragapp.catalog.sessions import Sessions
@@ -39,21 +41,31 @@ class Grant:
 
     document: str
     """The file's own document, whatever lies in it."""
-    new: frozenset[str]
-    """For a document that is not known."""
+    new: frozenset[str] | None
+    """For a document that is not known; None, where nothing was said, for whom the collection's rule names then."""
     groups: frozenset[str] | None = None
-    """For a known one; None leaves it as it is."""
-    job: int = 0
-    """The job that was asked: what was changed by hand after that stays."""
+    """For a known one, as far as nobody chose by hand who may see it; None leaves it as it is."""
+    job: int | None = 0
+    """The job that was asked: what was changed after that stays. None where it is asked for at this moment."""
     origin: str = ""
     by_source: Callable[[OriginRow], frozenset[str]] | None = None
     """Of a file that the synced source `origin` brings: who may see it by the source's groups and rules."""
+    collection: str = "default"
+    replaces: str = ""
+    """The document that the file was before it was moved: what was chosen for it by hand moves along."""
+
+    @property
+    def said(self) -> frozenset[str] | None:
+        """Whom somebody named for this file with the run itself; None where nobody did, or a source decides."""
+        return None if self.by_source else self.groups
 
 
 class Changing(Protocol):
     """Gives documents their groups, and a synced source its groups and rules; returns how many documents there are."""
 
-    def __call__(self, groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None) -> int: ...
+    def __call__(
+        self, groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None, *, by_hand: bool = True
+    ) -> int: ...
 
 
 class GroupChanges:
@@ -62,13 +74,16 @@ class GroupChanges:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def change(self, groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None) -> int:
+    def change(
+        self, groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None, *, by_hand: bool = True
+    ) -> int:
         """Give documents their groups, and a synced source its groups and rules, in one commit; returns how many.
 
-        It holds for every search from then on. Documents that are not there are passed over.
+        It holds for every search from then on. Chosen `by_hand` for each of them, no run widens them after it; else
+        their source decides. Documents that are not there are passed over.
         """
         with self.alone() as change:
-            return change(groups, origin)
+            return change(groups, origin, by_hand=by_hand)
 
     @contextmanager
     def alone(self) -> Iterator[Changing]:
@@ -76,22 +91,37 @@ class GroupChanges:
         with self._sessions.alone() as session:
             job = _newest_job(session)
 
-            def change(groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None) -> int:
+            def change(
+                groups: Mapping[str, frozenset[str]], origin: OriginRow | None = None, *, by_hand: bool = True
+            ) -> int:
                 if origin is not None:
                     session.merge(to_origin_table(origin, origin.created or datetime.now(UTC)))
-                return _change(session, groups, job)
+                return _change(session, groups, job, by_hand=by_hand)
 
             yield change
 
+    def by_hand(self, ids: Sequence[str]) -> frozenset[str]:
+        """Of these documents those whose groups were chosen by hand."""
+        with self._sessions.reading() as session:
+            return frozenset(
+                key
+                for page in _pages(ids)
+                for key in session.scalars(
+                    select(GroupChangeTable.document_id).where(
+                        GroupChangeTable.document_id.in_(page), GroupChangeTable.by_hand
+                    )
+                )
+            )
+
     def granted(self, grant: Grant) -> frozenset[str]:
-        """Who may see a file, if it were committed now."""
+        """Who may see a file, if it were committed now. Raises NobodyChosen where that would be refused."""
         with self._sessions.reading() as session:
             return groups_granted(session, grant)
 
     def bring_in_line(self, ids: Sequence[str], grant: Grant) -> None:
         """Show a file that is in, and what lies in it, to whoever may see it now."""
         with self._sessions.writing() as session:
-            _bring_in_line(session, ids, groups_granted(session, grant), grant.job)
+            _bring_in_line(session, ids, groups_granted(session, grant), grant.job or 0)
 
     def due(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Documents whose chunks in the index carry other groups than they should, and the groups they should have."""
@@ -162,28 +192,63 @@ class GroupChanges:
 
 
 def groups_granted(session: Session, grant: Grant) -> frozenset[str]:
-    """Who may see a file now: by the groups and rules of its source, or else as was asked last, by hand or by a run."""
-    source = session.get(OriginTable, grant.origin) if grant.origin else None
-    if source is not None and grant.by_source is not None:
-        return grant.by_source(to_origin_row(source))
-    known = session.get(DocumentTable, grant.document)
-    own = _groups(session, [grant.document])[grant.document]
+    """Who may see a file now. What was chosen by hand for its document stands above all that a run or a source says, as
+    long as that would show it to anybody else. Else it is whom the source's groups and rules name, or whom was asked
+    for last; and of a new one where nothing was said, whom the collection's rule names. Raises NobodyChosen."""
+    source = session.get(OriginTable, grant.origin) if grant.origin and grant.by_source else None
+    asked = grant.by_source(to_origin_row(source)) if source is not None and grant.by_source else grant.groups
+    for document in filter(None, (grant.replaces, grant.document)):
+        change = session.get(GroupChangeTable, document)
+        if change is not None and change.by_hand and _is_given(session, document):
+            own = _groups(session, [document])[document]
+            return own if asked is None or _later(change, grant) or widens(asked, own) else asked
+    if source is not None and asked is not None:
+        return asked
     # a file that failed before it was ever in has no groups until somebody gives it some
-    if known is None or (known.state != "live" and not own):
-        return grant.new
+    if not _is_given(session, grant.document):
+        return chosen_groups(session, grant.collection, grant.new)
+    own = _groups(session, [grant.document])[grant.document]
     change = session.get(GroupChangeTable, grant.document)
-    by_hand = change is not None and change.job >= grant.job
-    return own if by_hand or not grant.groups else grant.groups
+    return own if asked is None or _later(change, grant) else asked
+
+
+def _is_given(session: Session, document: str) -> bool:
+    """Whether it is settled who may see a document, be it nobody: it is in, or groups were given to it before."""
+    known = session.get(DocumentTable, document)
+    return known is not None and (known.state == "live" or bool(_groups(session, [document])[document]))
+
+
+def _later(change: GroupChangeTable | None, grant: Grant) -> bool:
+    """Whether a document's groups were changed after the run was asked for."""
+    return change is not None and grant.job is not None and change.job >= grant.job
 
 
 def groups_to_keep(session: Session, row: DocumentRow) -> frozenset[str]:
-    """The groups that a new revision goes live with: its own, unless they were changed by hand after it was begun."""
+    """The groups that a new revision without a grant goes live with: its own, unless they were changed by hand after it
+    was begun, or would show it to more than were chosen by hand."""
     change = session.get(GroupChangeTable, row.id)
-    if change is None or row.revision > change.revision:
+    if change is None:
         return row.groups
-    # its chunks were written with the groups from before
-    change.due = True
-    return _groups(session, [row.id])[row.id] or row.groups
+    own = _groups(session, [row.id])[row.id]
+    if row.revision > change.revision and not (change.by_hand and widens(row.groups, own)):
+        return row.groups
+    return own
+
+
+def move_choice(session: Session, old: str, new: str) -> None:
+    """A document that was moved has its groups by hand where the old one had, which goes with its mark after this."""
+    change = session.get(GroupChangeTable, old)
+    if change is not None and change.by_hand:
+        keep_choice(session, new, change.job)
+
+
+def keep_choice(session: Session, document: str, job: int = 0) -> None:
+    """The groups of a document count as chosen by hand from now on."""
+    change = session.get(GroupChangeTable, document)
+    if change is None:
+        session.add(GroupChangeTable(document_id=document, revision=0, due=False, job=job, by_hand=True))
+    else:
+        change.by_hand, change.job = True, max(job, change.job)
 
 
 def note_behind(session: Session, document_id: str) -> None:
@@ -243,12 +308,15 @@ def _bring_in_line(session: Session, ids: Sequence[str], groups: frozenset[str],
         _change(session, dict.fromkeys(others, groups), job)
 
 
-def _change(session: Session, groups: Mapping[str, frozenset[str]], job: int) -> int:
-    """Give documents their groups, as the job or somebody after it says; returns how many there are."""
-    return sum(_change_page(session, {key: groups[key] for key in page}, job) for page in _pages(groups))
+def _change(session: Session, groups: Mapping[str, frozenset[str]], job: int, *, by_hand: bool | None = None) -> int:
+    """Give documents their groups, as the job or somebody after it says; returns how many there are. `by_hand`: whether
+    they were chosen for these documents by hand; None leaves it as it was."""
+    return sum(
+        _change_page(session, {key: names(groups[key]) for key in page}, job, by_hand) for page in _pages(groups)
+    )
 
 
-def _change_page(session: Session, groups: Mapping[str, frozenset[str]], job: int) -> int:
+def _change_page(session: Session, groups: Mapping[str, frozenset[str]], job: int, by_hand: bool | None) -> int:
     present = session.scalars(select(DocumentTable.id).where(DocumentTable.id.in_(groups))).all()
     if not present:
         return 0
@@ -257,14 +325,25 @@ def _change_page(session: Session, groups: Mapping[str, frozenset[str]], job: in
             select(RevisionTable.document_id, RevisionTable.last).where(RevisionTable.document_id.in_(present))
         ).all()
     )
+    of_these = GroupChangeTable.document_id.in_(present)
+    before = set(session.scalars(select(GroupChangeTable.document_id).where(of_these, GroupChangeTable.by_hand)))
     session.execute(delete(GroupTable).where(GroupTable.document_id.in_(present)))
-    session.execute(delete(GroupChangeTable).where(GroupChangeTable.document_id.in_(present)))
+    session.execute(delete(GroupChangeTable).where(of_these))
     rows = [{"document_id": key, "group": group} for key in present for group in sorted(groups[key])]
     if rows:
         session.execute(insert(GroupTable), rows)
     session.execute(
         insert(GroupChangeTable),
-        [{"document_id": key, "revision": given.get(key, 0), "due": True, "job": job} for key in present],
+        [
+            {
+                "document_id": key,
+                "revision": given.get(key, 0),
+                "due": True,
+                "job": job,
+                "by_hand": key in before if by_hand is None else by_hand,
+            }
+            for key in present
+        ],
     )
     return len(present)
 

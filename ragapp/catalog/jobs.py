@@ -47,6 +47,7 @@ class Jobs:
             state="waiting" if waiting else "running",
             seconds=0.0,
             reason="",
+            kept=0,
             **dict.fromkeys(_COUNTS, 0),
         )
         with self._sessions.writing() as session:
@@ -109,6 +110,7 @@ class Jobs:
             job.changed += report.changed
             job.removed += report.removed
             job.chunks += report.chunks
+            job.kept += len(report.kept)
             job.seconds += report.seconds
             job.failed = session.scalar(failed) or 0
             job.ended, job.state, job.reason = datetime.now(UTC), state, report.withheld

@@ -78,6 +78,7 @@ def to_job_row(job: JobTable) -> JobRow:
         job.chunks,
         job.seconds,
         job.reason,
+        job.kept,
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ragapp.access import names
 from ragapp.catalog.service_rows import PersonRow, Role
 from ragapp.catalog.service_tables import (
     CuratorTable,
@@ -40,11 +41,11 @@ class People:
         role: Role = "reader",
         password_hash: str = "",
         subject: str | None = None,
-        groups: Iterable[str] = (),
+        groups: str | Iterable[str] = (),
     ) -> PersonRow:
         """Make an account. Raises CatalogError where the name, or the account elsewhere, has one already, and for a
         group that is a conversation's own."""
-        groups = frozenset(groups)
+        groups = names(groups)
         refuse_internal(groups, "group")
         person = PersonTable(
             id=str(uuid.uuid4()), name=name, display=display or name, role=role, password=password_hash,
@@ -134,17 +135,17 @@ class People:
 
     # groups
 
-    def set_groups(self, person_id: str, groups: Iterable[str], given_by: str = "local") -> None:
+    def set_groups(self, person_id: str, groups: str | Iterable[str], given_by: str = "local") -> None:
         """Put a person into these groups and no others of the same giver; holds from the next request on. Raises
         CatalogError for a group that is a conversation's own."""
-        groups = frozenset(groups)
+        groups = names(groups)
         refuse_internal(groups, "group")
         with self._sessions.writing() as session:
             _put_groups(session, person_id, groups - {EVERYONE}, given_by)
 
-    def curate(self, person_id: str, collections: Iterable[str]) -> None:
+    def curate(self, person_id: str, collections: str | Iterable[str]) -> None:
         """The collections that a person looks after. Raises CatalogError for what others attached to conversations."""
-        collections = frozenset(collections)
+        collections = names(collections)
         refuse_internal(collections, "collection")
         with self._sessions.writing() as session:
             session.execute(delete(CuratorTable).where(CuratorTable.person_id == person_id))

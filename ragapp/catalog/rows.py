@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -82,6 +82,8 @@ class JobRow:
     seconds: float
     reason: str = ""
     """Why it failed as a whole, or kept what is gone from its source, in one sentence; mostly empty."""
+    kept: int = 0
+    """Documents that it was to show to others, and that are shown as was chosen by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +146,5 @@ class JobReport(Protocol):
     def seconds(self) -> float: ...
     @property
     def withheld(self) -> str: ...
+    @property
+    def kept(self) -> Sequence[str]: ...

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -117,6 +118,8 @@ class JobTable(Table):
     chunks: Mapped[int]
     seconds: Mapped[float]
     reason: Mapped[str] = mapped_column(default="", server_default="")
+    kept: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Documents that it was to show to others, and that are shown as was chosen by hand."""
 
 
 class JobFileTable(Table):
@@ -174,7 +177,8 @@ class GroupChangeTable(Table):
 
     `revision` is the last number given out before the change: an ingestion that holds it, or an older one, read the
     groups before the change and must not put them back. Nor must a job that was asked for before it: `job` is the
-    newest one then, or the one that changed them.
+    newest one then, or the one that changed them. `by_hand`: chosen for this document, not by a source or a run; no
+    run shows it to more than were chosen.
     """
 
     __tablename__ = "group_changes"
@@ -183,6 +187,7 @@ class GroupChangeTable(Table):
     revision: Mapped[int]
     due: Mapped[bool] = mapped_column(index=True)
     job: Mapped[int] = mapped_column(default=0, server_default="0")
+    by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class EarlierBytesTable(Table):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragapp.cli.ingest import names
-from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json
+from ragapp.cli.ingest import said
+from ragapp.cli.options import Data, Everyone, Json, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
     from ingest.access import Shown
@@ -46,8 +46,10 @@ def show(
 def set_groups(
     what: Annotated[str, typer.Argument(help="A synced source's name, a document's path or id, or a folder.")],
     groups: Annotated[
-        list[str], typer.Option("--groups", help="The groups that may see it from now on (repeatable, or commas).")
-    ],
+        list[str] | None,
+        typer.Option("--groups", help="The groups that may see it from now on (repeatable, or commas)."),
+    ] = None,
+    everyone: Everyone = False,
     path: Annotated[
         str, typer.Option("--path", help="Of a synced source only this: a folder ('hr/') or pattern ('hr/**/*.pdf').")
     ] = "",
@@ -67,8 +69,11 @@ def set_groups(
 
     [dim]Example: ragapp access set policies --path 'hr/' --groups hr,board[/dim]
     """
+    chosen = said(groups, everyone)
+    if chosen is None:
+        raise typer.BadParameter("Say who may see it from now on: --groups a,b or --everyone.")
     with open_app(profile, data, quiet) as opened:
-        change = opened.access.set(what, names(groups), path=path, new_group=new_group)
+        change = opened.access.set(what, chosen, path=path, new_group=new_group)
     if json:
         out_json(
             {

@@ -98,6 +98,7 @@ class Handover:
             why = job["reason"] or f"It was {job['state']}."
             raise RagappError(f"{why} (job {job_id}; ragapp jobs resume {job_id} goes on with it)")
         failed = self._call("GET", f"/v1/jobs/{job_id}/files?state=failed&limit=10000") if job["failed"] else []
+        done = self._call("GET", f"/v1/jobs/{job_id}/files?state=done&limit=10000") if job["kept"] else []
         return IngestReport(
             added=job["added"],
             changed=job["changed"],
@@ -108,6 +109,7 @@ class Handover:
             seconds=job["seconds"],
             withheld=job["reason"],
             job=job_id,
+            kept=tuple(file["source"] for file in done if file["action"] != "gone" and file["reason"]),
         )
 
     def get(self, path: str, wanted: Mapping[str, Any]) -> Any:

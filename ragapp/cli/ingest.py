@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ragapp.cli.handover import handover, note_handover
-from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, number_of, open_app, out, out_json
+from ragapp.cli.options import (
+    Data,
+    Everyone,
+    Json,
+    JsonProgress,
+    Profile,
+    Quiet,
+    note,
+    number_of,
+    open_app,
+    out,
+    out_json,
+)
+from ragapp.types import EVERYONE
 
 if TYPE_CHECKING:
     from ingest.report import IngestReport
@@ -23,8 +36,11 @@ def ingest(
     collection: Annotated[str, typer.Option(help="The collection they belong to.")] = "default",
     groups: Annotated[
         list[str] | None,
-        typer.Option("--groups", help="Groups that may see them (repeatable, or comma-separated); everyone if none."),
+        typer.Option(
+            "--groups", help="Groups that may see them (repeatable, or comma-separated); the collection's if none."
+        ),
     ] = None,
+    everyone: Everyone = False,
     stale: Annotated[
         bool, typer.Option("--stale", help="Instead of paths: renew what an older version of ragapp's parser read.")
     ] = False,
@@ -39,21 +55,27 @@ def ingest(
     Unchanged files cost nothing; a changed one is replaced at once when its new text stands. A file that can't be read
     is one line with the reason, and the run goes on.
 
+    Without --groups and --everyone, what is new is seen by those whom the collection's rule names, and what is known
+    stays as it is. Where the collection has no rule, new documents are everyone's on a machine of your own, and refused
+    where other people have accounts. What was chosen by hand for a document (ragapp access set) is shown to no more.
+
     [dim]Example: ragapp ingest ~/Documents/policies --collection policies[/dim]
     """
     if bool(paths) == stale:
         raise typer.BadParameter("Give files and folders, or --stale.")
+    chosen = said(groups, everyone)
+    if stale and chosen:
+        raise typer.BadParameter("--stale shows nothing to others; change that with: ragapp access set")
     with open_app(profile, data, quiet) as app, watcher_for(quiet, json_progress) as watcher:
-        note_new_groups(app, names(groups), quiet)
+        note_new_groups(app, chosen or frozenset(), quiet)
         if service := handover(app.settings.data):
             # what it has open nobody else can
             note_handover(service, quiet)
-            chosen = names(groups) or None
             report = service.renew_stale(watcher) if stale else service.ingest(paths or (), collection, chosen, watcher)
         elif stale:
             report = app.intake.renew_stale(watcher)
         else:
-            report = app.ingest(*paths or (), collection=collection, groups=names(groups) or None, watcher=watcher)
+            report = app.ingest(*paths or (), collection=collection, groups=chosen, watcher=watcher)
     if json:
         out_json(as_json(report))
     elif stale and not report.job:
@@ -66,6 +88,17 @@ def ingest(
 def names(given: list[str] | None) -> frozenset[str]:
     """Groups from repeated options, comma-separated ones too."""
     return frozenset(group.strip() for entry in given or [] for group in entry.split(",") if group.strip())
+
+
+def said(groups: list[str] | None, everyone: bool) -> frozenset[str] | None:
+    """Who may see it, as the options say; None where they say nothing. Raises typer.BadParameter where they name
+    nobody, or groups and everyone."""
+    named = names(groups)
+    if groups and not named:
+        raise typer.BadParameter("--groups names no group; name one, or say --everyone.")
+    if named and everyone:
+        raise typer.BadParameter("Give --groups or --everyone, not both.")
+    return frozenset({EVERYONE}) if everyone else named or None
 
 
 def note_new_groups(app: RagApp, groups: frozenset[str], quiet: bool) -> None:
@@ -98,6 +131,7 @@ def as_json(report: IngestReport) -> dict[str, Any]:
         "embedded": report.embedded,
         "stale": report.stale,
         "withheld": report.withheld,
+        "kept": list(report.kept),
         "job": report.job,
         "seconds": report.seconds,
     }
@@ -114,6 +148,8 @@ def print_report(report: IngestReport, quiet: bool, name: str = "") -> None:
         note("There is nothing to ingest in there; give a folder with documents (see: ragapp ingest --help).")
     if report.withheld:
         note(report.withheld)
+    for source in report.kept:
+        note(f"kept     {_one_line(source)}: seen by those chosen for it by hand; change that with: ragapp access set")
     if report.stale and not quiet:
         note(f"{report.stale} documents were read by an older version of the parser; renew them: ragapp ingest --stale")
     whose = f"{name}: " if name else ""

@@ -80,7 +80,8 @@ def show(
     for file in files:
         tries = f" (tried {file.attempts} times)" if file.attempts > 1 else ""
         passes = "; may pass, see: ragapp jobs retry" if file.passing and file.state == "failed" else ""
-        shown = f": {file.reason}{tries}{passes}" if file.state == "failed" else ""
+        said = f": {file.reason}" if file.reason and file.action != "gone" else ""
+        shown = f"{said}{tries}{passes}" if file.state == "failed" else said
         out(f"  {file.outcome or file.state:<9}  {file.action:<10}  {file.source}{shown}")
     if job.state in ("interrupted", "cancelled", "failed"):
         out(f"Next: ragapp jobs resume {job.id}")
@@ -191,6 +192,7 @@ def _job_json(job: JobRow) -> dict[str, Any]:
         "failed": job.failed,
         "chunks": job.chunks,
         "seconds": job.seconds,
+        "kept": job.kept,
     }
 
 

@@ -26,6 +26,7 @@ Data = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")]
 JsonProgress = Annotated[bool, typer.Option("--json-progress", help="Progress as JSON lines on stderr, for programs.")]
+Everyone = Annotated[bool, typer.Option("--everyone", help="Everybody may see it.")]
 Collection = Annotated[
     list[str] | None, typer.Option("--collection", help="Only documents of this collection (repeatable).")
 ]

@@ -10,12 +10,24 @@ from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.ingest import (
     as_json,
     exit_code,
-    names,
     note_new_groups,
     print_report,
+    said,
     watcher_for,
 )
-from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, note, number_of, open_app, out, out_json
+from ragapp.cli.options import (
+    Data,
+    Everyone,
+    Json,
+    JsonProgress,
+    Profile,
+    Quiet,
+    note,
+    number_of,
+    open_app,
+    out,
+    out_json,
+)
 from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
@@ -36,9 +48,12 @@ def add(
     url: Annotated[str, typer.Argument(help="A folder, s3://bucket/prefix, or sftp://host/path.")],
     groups: Annotated[
         list[str] | None,
-        typer.Option("--groups", help="Groups that may see its documents (repeatable, or comma-separated)."),
+        typer.Option(
+            "--groups",
+            help="Groups that may see its documents (repeatable, or comma-separated); the collection's if none.",
+        ),
     ] = None,
-    everyone: Annotated[bool, typer.Option("--everyone", help="Everybody may see its documents.")] = False,
+    everyone: Everyone = False,
     collection: Annotated[str, typer.Option(help="The collection they belong to.")] = "default",
     include: Annotated[
         list[str] | None, typer.Option("--include", help="Only paths like this, such as 'policies/**/*.pdf'.")
@@ -58,21 +73,21 @@ def add(
     [dim]Example: ragapp sync add policies /srv/share/policies --groups staff --collection policies[/dim]
     """
     from ragapp.catalog.rows import OriginRow
-    from ragapp.types import EVERYONE
 
-    named = names(groups)
-    if bool(named) == everyone:
-        raise typer.BadParameter("Say who may see its documents: --groups a,b or --everyone.")
-    row = OriginRow(
-        name,
-        url,
-        collection,
-        named or frozenset({EVERYONE}),
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-    )
+    chosen = said(groups, everyone)
     with open_app(profile, data, quiet) as opened:
-        note_new_groups(opened, named, quiet)
+        rule = opened.catalog.collection_rules.get(collection)
+        if chosen is None and not (rule and rule.groups):
+            raise typer.BadParameter("Say who may see its documents: --groups a,b or --everyone.")
+        note_new_groups(opened, chosen or frozenset(), quiet)
+        row = OriginRow(
+            name,
+            url,
+            collection,
+            chosen or frozenset(),
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+        )
         kept = opened.intake.add(row)
     if json:
         out_json(_row_json(kept))

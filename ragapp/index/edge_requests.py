@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 from ragapp.access import Scope
 from ragapp.index.base import Point, SparseVector
+from ragapp.index.dialect import translated
 from ragapp.index.schema import BM25, DENSE, SEARCH_EF, rfc3339
 from ragapp.index.scoring import Found
 
@@ -26,7 +28,35 @@ def scope_filter(scope: Scope, *more: Any) -> Any:
     if scope.since or scope.until:
         between = edge.RangeDateTime(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
         must.append(edge.FieldCondition("date", range=between))
+    if scope.where:
+        must.append(translated(scope.where, _Edge()))
     return edge.Filter(must=must, must_not=[is_any("document_id", sorted(scope.without))] if scope.without else None)
+
+
+class _Edge:
+    """See dialect.Dialect."""
+
+    def every(self, parts: Sequence[Any]) -> Any:
+        return edge.Filter(must=list(parts))
+
+    def some(self, parts: Sequence[Any]) -> Any:
+        return edge.Filter(should=list(parts))
+
+    def none(self, parts: Sequence[Any]) -> Any:
+        return edge.Filter(must_not=list(parts))
+
+    def empty(self, path: str) -> Any:
+        return edge.IsEmptyCondition(path)
+
+    def texts(self, path: str, values: list[str]) -> Any:
+        return is_any(path, values)
+
+    def flag(self, path: str, value: bool) -> Any:
+        # Python's own True is taken for the number 1, which a stored true is not
+        return edge.FieldCondition(path, match=edge.MatchValue(np.bool_(value)))  # type: ignore[arg-type]
+
+    def number(self, path: str, *, gte: float | None, gt: float | None, lte: float | None, lt: float | None) -> Any:
+        return edge.FieldCondition(path, range=edge.RangeFloat(gte=gte, gt=gt, lte=lte, lt=lt))
 
 
 def is_value(field: str, value: str | int) -> Any:

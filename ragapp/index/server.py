@@ -17,6 +17,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from ragapp.access import Scope
 from ragapp.errors import IndexUnavailable, StorageFull
 from ragapp.index.base import INVENTORY_FIELDS, Hit, HybridHits, Point, SparseVector, Stored, Vector, stored
+from ragapp.index.dialect import translated
 from ragapp.index.schema import (
     BM25,
     DATETIME_FIELDS,
@@ -248,7 +249,34 @@ def _filter(scope: Scope, *more: models.Condition) -> models.Filter:
     if scope.since or scope.until:
         between = models.DatetimeRange(gte=rfc3339(scope.since), lte=rfc3339(scope.until))
         must.append(models.FieldCondition(key="date", range=between))
+    if scope.where:
+        must.append(translated(scope.where, _Server()))
     return models.Filter(must=must, must_not=[_any("document_id", sorted(scope.without))] if scope.without else None)
+
+
+class _Server:
+    """See dialect.Dialect."""
+
+    def every(self, parts: Sequence[Any]) -> Any:
+        return models.Filter(must=list(parts))
+
+    def some(self, parts: Sequence[Any]) -> Any:
+        return models.Filter(should=list(parts))
+
+    def none(self, parts: Sequence[Any]) -> Any:
+        return models.Filter(must_not=list(parts))
+
+    def empty(self, path: str) -> Any:
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
+
+    def texts(self, path: str, values: list[str]) -> Any:
+        return _any(path, values)
+
+    def flag(self, path: str, value: bool) -> Any:
+        return models.FieldCondition(key=path, match=models.MatchValue(value=value))
+
+    def number(self, path: str, *, gte: float | None, gt: float | None, lte: float | None, lt: float | None) -> Any:
+        return models.FieldCondition(key=path, range=models.Range(gte=gte, gt=gt, lte=lte, lt=lt))
 
 
 def _is(field: str, value: str | int) -> models.Condition:

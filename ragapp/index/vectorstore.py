@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Protocol
@@ -17,17 +17,18 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from ragapp.access import Scope, may_see, scope, within
+from ragapp.access import Scope, filtered, may_see, said_groups, scope, within
 from ragapp.catalog import added_texts
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles
+from ragapp.catalog.groups import Grant
 from ragapp.catalog.rows import DocumentRow
-from ragapp.errors import RagappError
+from ragapp.errors import BadQuestion, RagappError
 from ragapp.index.base import Hit, Index, Point, SparseVector, Vector
 from ragapp.index.follow import follow
 from ragapp.index.schema import payload
 from ragapp.names import refuse_internal
-from ragapp.types import EVERYONE, Chunk, Principal, document_id
+from ragapp.types import Chunk, Principal, document_id
 
 _MOST = 10_000
 """Hits after which a search gives up looking behind chunks of dead revisions."""
@@ -52,14 +53,17 @@ class StoreParts:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where added texts belong, and who may see them."""
+    """Where added texts belong, and who may see them: one group, several, EVERYONE, or, with None, whom the rule of the
+    collection names. Raises SettingsError for groups that name nobody."""
 
     collection: str = "default"
-    groups: frozenset[str] = field(default_factory=lambda: frozenset({EVERYONE}))
+    groups: frozenset[str] | None = None
 
-    def __post_init__(self) -> None:
-        refuse_internal([self.collection], "collection")
-        refuse_internal(self.groups, "group")
+    def __init__(self, collection: str = "default", groups: str | Iterable[str] | None = None) -> None:
+        object.__setattr__(self, "collection", collection)
+        object.__setattr__(self, "groups", said_groups(groups))
+        refuse_internal([collection], "collection")
+        refuse_internal(self.groups or (), "group")
 
 
 class RagVectorStore(VectorStore):
@@ -88,13 +92,20 @@ class RagVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
+        batch_size: int | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Write texts, replacing those of the same id; returns their ids.
+        """Write texts, replacing those of the same id; returns their ids. `batch_size` is what LangChain's indexing
+        says to every store; these are written at once.
 
-        Raises RagappError for metadata that is not JSON, and for an id that somebody else's document has.
+        Raises RagappError for metadata that is not JSON, for an id that somebody else's document has, and where nothing
+        says who may see them (NobodyChosen). What was chosen by hand for an id's text stays as long as the store's
+        groups would show it to anybody else.
         """
+        _refuse(kwargs, "ids, and who may see them is said with RagApp.vectorstore(groups=…)")
         written = list(texts)
+        placed = self._placement
+        self._parts.catalog.collection_rules.groups_of_new(placed.collection, placed.groups)
         names = [name or str(uuid4()) for name in (ids or [None] * len(written))]
         extras = metadatas or [{} for _ in written]
         if not len(written) == len(names) == len(extras):
@@ -108,7 +119,7 @@ class RagVectorStore(VectorStore):
             self._parts.index.upsert(points)
             self._parts.index.flush()
             for row in rows:
-                self._parts.catalog.commit_document(row)
+                self._parts.catalog.commit_document(row, grant=self._grant(row.id))
                 self._parts.index.delete_document(row.id, keep_revision=row.revision)
         return names
 
@@ -117,6 +128,7 @@ class RagVectorStore(VectorStore):
 
         Ids that are unknown, or not visible to the principal, are left alone.
         """
+        _refuse(kwargs, "ids")
         if ids is None:
             raise RagappError("Without ids everything would be deleted; name the ids to delete.")
         found = [self._visible(document_id(self._placement.collection, name)) for name in ids]
@@ -137,36 +149,61 @@ class RagVectorStore(VectorStore):
                 found += map(_document, self._parts.index.chunks(key, known.revision, [ordinal], visible))
         return found
 
+    # All searches take the same two narrowings, and refuse what they don't know: a keyword that was passed over would
+    # show more than was asked for. `narrowed` (ragapp.narrow) is by collection, source, time or file type, `filter`
+    # (ragapp.conditions) by the metadata that a search brings.
+
     def similarity_search(
-        self, query: str, k: int = 4, *, narrowed: Scope | None = None, **kwargs: Any
+        self, query: str, k: int = 4, filter: Any = None, *, narrowed: Scope | None = None, **kwargs: Any
     ) -> list[Document]:
-        """The k nearest chunks; `narrowed` may narrow by collection, source, time or file type, never widen."""
-        return [document for document, _ in self.similarity_search_with_score(query, k, narrowed=narrowed)]
+        """The k nearest chunks, of what `narrowed` and `filter` leave."""
+        found = self.similarity_search_with_score(query, k, filter, narrowed=narrowed, **kwargs)
+        return [document for document, _ in found]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, *, narrowed: Scope | None = None, **kwargs: Any
+        self, query: str, k: int = 4, filter: Any = None, *, narrowed: Scope | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """The k nearest chunks with their cosine, -1 to 1, best first."""
-        hits = self._nearest(self._vector(query), k, narrowed)
-        return [(_document(hit), hit.score) for hit in hits]
+        visible = self._scope(filter, narrowed, kwargs)
+        return [(_document(hit), hit.score) for hit in self._nearest(self._vector(query), k, visible)]
 
     def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, *, narrowed: Scope | None = None, **kwargs: Any
+        self, embedding: list[float], k: int = 4, filter: Any = None, *, narrowed: Scope | None = None, **kwargs: Any
     ) -> list[Document]:
-        return [_document(hit) for hit in self._nearest(np.asarray(embedding, np.float32), k, narrowed)]
+        """The k chunks nearest to a vector of the store's embeddings."""
+        visible = self._scope(filter, narrowed, kwargs)
+        return [_document(hit) for hit in self._nearest(np.asarray(embedding, np.float32), k, visible)]
 
     def max_marginal_relevance_search(
-        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Any = None,
+        *,
+        narrowed: Scope | None = None,
+        **kwargs: Any,
     ) -> list[Document]:
+        """k chunks of the `fetch_k` nearest, chosen to be near and unlike each other."""
         return self.max_marginal_relevance_search_by_vector(
-            self.embeddings.embed_query(query), k, fetch_k, lambda_mult, **kwargs
+            self.embeddings.embed_query(query), k, fetch_k, lambda_mult, filter, narrowed=narrowed, **kwargs
         )
 
     def max_marginal_relevance_search_by_vector(
-        self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Any = None,
+        *,
+        narrowed: Scope | None = None,
+        **kwargs: Any,
     ) -> list[Document]:
+        """The same by a vector of the store's embeddings."""
         wanted = np.asarray(embedding, np.float32)
-        hits = self._nearest(wanted, fetch_k, kwargs.get("narrowed"))
+        hits = self._nearest(wanted, fetch_k, self._scope(filter, narrowed, kwargs))
         if not hits:
             return []
         vectors = self._parts.index.vectors([hit.payload["text_hash"] for hit in hits])
@@ -186,8 +223,13 @@ class RagVectorStore(VectorStore):
     ) -> RagVectorStore:
         """A store with these texts. Takes as keywords `index`, `catalog`, `files`, `bm25`, `principal` and, where they
         belong elsewhere than by default, `placement`."""
-        parts = StoreParts(kwargs["index"], kwargs["catalog"], kwargs["files"], embedding, kwargs["bm25"])
-        store = cls(parts, kwargs["principal"], kwargs.get("placement"))
+        missing = [name for name in _NEEDED if name not in kwargs]
+        if missing:
+            raise RagappError(f"A store needs {', '.join(missing)} too; RagApp.vectorstore makes one that has them.")
+        index, catalog, files, bm25, principal = (kwargs.pop(name) for name in _NEEDED)
+        placement = kwargs.pop("placement", None)
+        _refuse(kwargs, f"{', '.join(_NEEDED)}, placement")
+        store = cls(StoreParts(index, catalog, files, embedding, bm25), principal, placement)
         store.add_texts(texts, metadatas, ids=ids)
         return store
 
@@ -201,10 +243,13 @@ class RagVectorStore(VectorStore):
         known = self._parts.catalog.document(key)
         return known if known and known.state == "live" and may_see(self._principal, known.groups) else None
 
-    def _nearest(self, vector: Vector, k: int, narrowed: Scope | None) -> list[Hit]:
+    def _scope(self, filter: Any, narrowed: Scope | None, unknown: Mapping[str, Any]) -> Scope:
+        _refuse(unknown, "k, filter and narrowed")
+        return filtered(within(self._principal, narrowed), filter)
+
+    def _nearest(self, vector: Vector, k: int, visible: Scope) -> list[Hit]:
         """The k nearest hits that the catalog confirms; looks further where chunks of dead revisions stand before."""
-        hidden = self._parts.catalog.access.hidden_ahead(self._principal)
-        visible = replace(within(self._principal, narrowed), without=hidden)
+        visible = replace(visible, without=self._parts.catalog.access.hidden_ahead(self._principal))
         limit = k
         while True:
             hits = self._parts.index.dense(vector, visible, limit)
@@ -221,21 +266,26 @@ class RagVectorStore(VectorStore):
         if known and known.state == "live" and (self._visible(key) is None or not added_texts.is_added(known)):
             raise RagappError(f"The id {name} belongs to another document; choose another id or collection.")
         original = added_texts.original_bytes(text)
+        revision = self._parts.catalog.next_revision(key)
         return DocumentRow(
             id=key,
             collection=self._placement.collection,
             source=name,
-            revision=self._parts.catalog.next_revision(key),
+            revision=revision,
             sha256=sha256(original).hexdigest(),
             size=len(original),
             title=name,
             file_type="",
             chunks=1,
-            groups=self._placement.groups,
+            groups=self._parts.catalog.access.granted(self._grant(key)),
             parser=added_texts.PARSER,
             parser_version=added_texts.VERSION,
             modified=datetime.now(UTC),
         )
+
+    def _grant(self, key: str) -> Grant:
+        placed = self._placement
+        return Grant(key, placed.groups, placed.groups, job=None, collection=placed.collection)
 
     @contextmanager
     def _kept(self, rows: list[DocumentRow], texts: list[str]) -> Iterator[None]:
@@ -294,6 +344,15 @@ def _document(hit: Hit) -> Document:
     }
     name = f"{found['document_id']}:{found['revision']}:{found['ordinal']}"
     return Document(id=name, page_content=found["text"], metadata=metadata)
+
+
+_NEEDED = ("index", "catalog", "files", "bm25", "principal")
+
+
+def _refuse(unknown: Mapping[str, Any], known: str) -> None:
+    """Raises BadQuestion for a keyword that would be passed over, though its caller counts on it."""
+    if unknown:
+        raise BadQuestion(f"The store doesn't know {', '.join(sorted(unknown))} here; it takes {known}.")
 
 
 def _parsed(name: str) -> tuple[str, int, int] | None:

@@ -11,10 +11,11 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from ragapp.access import Scope, within
+from ragapp.access import Scope, filtered, narrow, within
 from ragapp.catalog.catalog import Catalog
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.sparse import Bm25
+from ragapp.errors import BadQuestion
 from ragapp.index.base import Index
 from ragapp.retrieve.context import joined, passage, windows, without_near_duplicates
 from ragapp.retrieve.fuse import FusedHit, fuse
@@ -76,7 +77,8 @@ class Retrieval:
 class HybridRetriever(BaseRetriever):
     """LangChain's face of retrieval, bound to one principal when it is built."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    # a name that it doesn't know would be passed over, though its caller counts on it
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     search: Callable[..., Retrieved]
     """`Retrieval.search`, or a stage in its place."""
@@ -87,7 +89,14 @@ class HybridRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
-        found = self.search(query, self.principal, self.narrowed, kwargs.get("k") or self.k)
+        limit, wanted = kwargs.pop("k", None) or self.k, kwargs.pop("filter", None)
+        if kwargs:
+            raise BadQuestion(
+                f"The retriever doesn't know {', '.join(sorted(kwargs))} here; it takes k and filter, and narrowed "
+                "when it is built."
+            )
+        narrowed = self.narrowed if wanted is None else filtered(self.narrowed or narrow(), wanted)
+        found = self.search(query, self.principal, narrowed, limit)
         return [as_langchain(item) for item in found.passages]
 
 

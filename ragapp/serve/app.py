@@ -167,10 +167,18 @@ def _build_light(rag: RagApp) -> None:
     _ = rag.files, rag.intake, rag.access
 
 
+def _note_served(house: House, ends: bool = False) -> None:
+    """Whether people sign in here: nothing is everyone's for want of a choice as long as they do."""
+    with_accounts = not house.settings.serve.single_user
+    if with_accounts:
+        house.catalog.collection_rules.note_served(with_accounts=not ends)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     await asyncio.to_thread(house.catalog.conversations.interrupted, INTERRUPTED)
+    await asyncio.to_thread(_note_served, house)
     await asyncio.to_thread(_build_light, house.rag)
     await asyncio.to_thread(house.work.start)
     tasks = [
@@ -188,6 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(house.work.close)
+        await asyncio.to_thread(_note_served, house, ends=True)
         house.drawing.close()
         if house.page:
             await house.page.close()

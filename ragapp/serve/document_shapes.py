@@ -82,6 +82,10 @@ class JobOut(BaseModel):
     chunks: int
     seconds: float
     reason: str = Field(description="Why it failed as a whole, or kept what is gone; mostly empty.")
+    kept: int = Field(
+        description="Documents that it was to show to others, and that are shown as was chosen for them by hand; each "
+        "is among its files, with a reason."
+    )
     progress: ProgressOut | None = Field(description="Only while it runs.")
 
 
@@ -155,7 +159,7 @@ def job_out(job: JobRow, progress: Progress | None = None, *, origin_collection:
         id=job.id, kind=job.kind, command=job.command, origin=job.origin, collection=collection, state=job.state,
         started=job.started, ended=job.ended, added=job.added, changed=job.changed, unchanged=job.unchanged,
         removed=job.removed, failed=job.failed, chunks=job.chunks, seconds=job.seconds, reason=job.reason,
-        progress=shown,
+        kept=job.kept, progress=shown,
     )  # fmt: skip
 
 

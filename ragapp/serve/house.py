@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.requests import HTTPConnection
 
 from ragapp.app import RagApp
+from ragapp.catalog import chosen
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import PersonRow
 from ragapp.errors import CatalogError
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from ragapp.serve.traces import Traces
     from ragapp.serve.work import Work
 
-LOCAL_NAME = "local"
-"""The account of single-user mode and of the command line on this machine."""
+LOCAL_NAME = chosen.LOCAL_NAME
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from ragapp.errors import (
     IndexLocked,
     IndexUnavailable,
     ModelError,
+    NobodyChosen,
     QuestionTooLong,
     RagappError,
     SettingsError,
@@ -42,6 +43,7 @@ _STATUS: tuple[tuple[type[RagappError], HTTPStatus], ...] = (
     (IndexUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (IndexLocked, HTTPStatus.SERVICE_UNAVAILABLE),
     (CatalogError, HTTPStatus.CONFLICT),
+    (NobodyChosen, HTTPStatus.CONFLICT),
 )
 
 

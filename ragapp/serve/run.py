@@ -23,6 +23,7 @@ from ragapp.serve.house import House
 from ragapp.serve.page_care import PageCare
 from ragapp.serve.wire import BACKLOG, configured
 from ragapp.settings import Settings
+from ragapp.types import EVERYONE
 
 NOTE = "service.json"
 """In the data folder: where the running service listens, and the secret by which its owner's commands reach it."""
@@ -59,7 +60,7 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
             say(f"ragapp listens on {url}; the models are being loaded.")
             if first:
                 say(f"There are no documents yet: the examples in {first} are being read.")
-                house.work.add(rag.intake.note_paths([first], "default", None))
+                house.work.add(note_examples(rag, first))
             if not settings.single_user and not house.catalog.people.admins():
                 secret = house.catalog.credentials.invite(_LINK_LASTS, role="admin")
                 say(f"Make the first account, an admin, here; the link works once, for 24 hours: {url}/join/{secret}")
@@ -74,6 +75,13 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
             with suppress(KeyboardInterrupt):
                 asyncio.run(_Server(config, house).serve(sockets=[opened]))
             say("ragapp has stopped.")
+
+
+def note_examples(rag: RagApp, folder: Path) -> int:
+    """The examples as a waiting job; returns its id. They are nobody's secret, and said to be everyone's; where
+    somebody chose who sees what is put into the collection, that holds."""
+    rule = rag.catalog.collection_rules.get("default")
+    return rag.intake.note_paths([folder], "default", None if rule and rule.groups else EVERYONE)
 
 
 def running(data: Path) -> tuple[str, str] | None:

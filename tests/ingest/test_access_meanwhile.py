@@ -188,12 +188,14 @@ class TestAJobThatIsTakenUpAgain:
         house.intake.resume(broken_off)
         assert shown(house)[Path(changed).name] == HR
 
-    def test_what_is_asked_for_anew_counts_though_it_was_changed_by_hand_before(
+    def test_what_is_asked_for_anew_shows_what_was_changed_by_hand_before_to_no_more(
         self, house: House, docs: Path, broken_off: int, show: Callable[..., object]
     ) -> None:
-        show(self.known(house), HR)
-        house.intake.ingest([docs], "default", ALL)
-        assert shown(house) == {"office.md": ALL, "travel.md": ALL}
+        changed = self.known(house)
+        show(changed, HR)
+        report = house.intake.ingest([docs], "default", ALL)
+        assert report.kept == (changed,)
+        assert shown(house) == {"office.md": ALL, "travel.md": ALL} | {Path(changed).name: HR}
 
 
 class TestAFileThatFailed:

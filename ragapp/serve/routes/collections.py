@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -13,9 +12,7 @@ from ragapp.serve.callers import Asker, Caller, Curator
 from ragapp.serve.document_shapes import CollectionOut
 from ragapp.serve.house import House, house_of
 from ragapp.serve.naming import group_names, is_shown, refuse_reserved
-from ragapp.serve.problems import Refused
 from ragapp.serve.shapes import Name, Wire
-from ragapp.types import EVERYONE
 
 router = APIRouter(prefix="/v1/collections", tags=["documents"])
 
@@ -56,18 +53,9 @@ def put_collection(
 
 
 def groups_of_new(house: House, collection: str) -> frozenset[str]:
-    """Who sees what is put into a collection. Raises Refused where nobody has chosen."""
+    """Who sees what is put into a collection. Raises NobodyChosen where nobody has chosen."""
     refuse_reserved(collection, "collection")
-    row = house.catalog.collection_rules.get(collection)
-    if row and row.groups:
-        return row.groups
-    if house.settings.serve.single_user:
-        return frozenset({EVERYONE})
-    raise Refused(
-        HTTPStatus.CONFLICT,
-        f"Nobody has chosen who may see what is put into the collection {collection}; choose its groups first "
-        f"(PUT /v1/collections/{collection}).",
-    )
+    return house.catalog.collection_rules.groups_of_new(collection)
 
 
 def _out(caller: Caller, row: CollectionRow, visible: int) -> CollectionOut:

@@ -69,12 +69,13 @@ def send_documents(
     files: Annotated[list[UploadFile], File(description="One or many; a name with folders keeps them.")],
     collection: Annotated[Name, Form(description="The collection they belong to.")] = "default",
 ) -> JobOut:
-    """Send files. They get the groups of their collection, and are in when the job is done."""
+    """Send files. They are in when the job is done: new ones for the groups of their collection, known ones for those
+    who may see them already."""
     house = house_of(request)
     caller.must_curate(collection)
-    groups = groups_of_new(house, collection)
+    groups_of_new(house, collection)
     uploads = stage(house.data / "uploads", _named(files))
-    job_id = house.rag.intake.note_uploads(uploads, collection, groups)
+    job_id = house.rag.intake.note_uploads(uploads, collection, None)
     house.note(caller.person.id, "document.send", collection, files=len(uploads), job=job_id)
     return _begun(house, job_id)
 

@@ -20,7 +20,6 @@ from ragapp.serve.house import House, house_of
 from ragapp.serve.naming import OF_CONVERSATIONS, group_names, refuse_reserved
 from ragapp.serve.problems import not_found
 from ragapp.serve.shapes import Name, Wire
-from ragapp.types import EVERYONE
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 JobId = Annotated[int, Path(ge=1, le=2**31, description="The job's number.")]
@@ -45,7 +44,12 @@ class PathsIn(Wire):
     paths: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(min_length=1, max_length=1000)
     collection: Name = "default"
     groups: list[Name] | None = Field(
-        None, max_length=500, description="New documents are everyone's where it is left out; known ones stay."
+        None,
+        min_length=1,
+        max_length=500,
+        description="Who may see them. Left out, new documents get the collection's groups, and known ones keep "
+        "theirs; so do those whose groups were chosen by hand, where this would show them to others.",
+        examples=[["staff"]],
     )
 
 
@@ -72,7 +76,7 @@ def ingest_paths(request: Request, given: PathsIn, caller: Admin) -> JobOut:
     """Take in files and folders of the service's own machine, once; nothing is removed."""
     house = house_of(request)
     refuse_reserved(given.collection, "collection")
-    groups = None if given.groups is None else group_names(given.groups) or frozenset({EVERYONE})
+    groups = None if given.groups is None else group_names(given.groups)
     job_id = house.rag.intake.note_paths([FilePath(path) for path in given.paths], given.collection, groups)
     house.note(caller.person.id, "job.ingest", given.collection, job=job_id, paths=len(given.paths))
     house.work.add(job_id)

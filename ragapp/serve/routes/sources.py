@@ -39,7 +39,10 @@ class SourceIn(Wire):
     )
     collection: Name = "default"
     groups: list[Name] | None = Field(
-        None, max_length=500, description="Who may see its documents; the collection's groups when left out."
+        None,
+        min_length=1,
+        max_length=500,
+        description="Who may see its documents; the collection's groups when left out.",
     )
     rules: list[RuleIn] = Field([], max_length=1000, description="Groups by path; the last that matches counts.")
     include: list[Pattern] = Field([], max_length=1000)
@@ -62,7 +65,7 @@ def add_source(request: Request, given: SourceIn, caller: Admin) -> SourceOut:
     """Keep a source. It is looked at, so that a wrong address is said at once; nothing is taken in yet."""
     house = house_of(request)
     refuse_reserved(given.collection, "collection")
-    groups = group_names(given.groups) if given.groups else groups_of_new(house, given.collection)
+    groups = groups_of_new(house, given.collection) if given.groups is None else group_names(given.groups)
     rules = tuple((rule.pattern, group_names(rule.groups)) for rule in given.rules)
     PathRules(rules)
     row = OriginRow(given.name, given.url, given.collection, groups, rules, tuple(given.include), tuple(given.exclude))

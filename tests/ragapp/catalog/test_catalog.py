@@ -395,6 +395,7 @@ def report(**counts: object) -> SimpleNamespace:
         "chunks": 0,
         "seconds": 0.0,
         "withheld": "",
+        "kept": (),
     }
     return SimpleNamespace(**(plain | counts))
 

@@ -9,7 +9,7 @@ import pytest
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.groups import Grant, refuse_unknown, unknown_groups
 from ragapp.catalog.rows import DocumentRow, OriginRow
-from ragapp.errors import CatalogError
+from ragapp.errors import CatalogError, NobodyChosen
 from ragapp.types import Principal, document_id
 
 STAFF, HR = frozenset({"staff"}), frozenset({"hr"})
@@ -76,9 +76,14 @@ def test_a_revision_begun_before_a_change_does_not_put_the_old_groups_back(catal
     assert dict(catalog.access.due()) == {row.id: HR}
 
 
-def test_a_revision_begun_after_a_change_brings_its_own_groups(catalog: Catalog) -> None:
+def test_a_revision_begun_after_a_change_brings_its_own_groups_as_far_as_they_show_it_to_no_more(
+    catalog: Catalog,
+) -> None:
     row = committed(catalog, "a.md")
     catalog.access.change({row.id: HR})
+    assert committed(catalog, "a.md", STAFF).groups == HR
+    assert committed(catalog, "a.md", HR | STAFF).groups == HR
+    catalog.access.change({row.id: HR | STAFF})
     assert committed(catalog, "a.md", STAFF).groups == STAFF
 
 
@@ -91,7 +96,7 @@ class TestWhatARunIsAskedFor:
     def committed(self, catalog: Catalog, grant: Grant, source: str = "a.md", container: str = "") -> DocumentRow:
         key = document_id("default", source)
         row = DocumentRow(
-            key, "default", source, catalog.next_revision(key), "ab" * 32, 1, source, "md", 1, grant.new,
+            key, "default", source, catalog.next_revision(key), "ab" * 32, 1, source, "md", 1, grant.new or frozenset(),
             container=container,
         )  # fmt: skip
         return catalog.commit_document(row, grant=grant)
@@ -104,14 +109,54 @@ class TestWhatARunIsAskedFor:
         catalog.access.bring_in_line([row.id], grant)
         assert catalog.access.granted(grant) == HR
 
-    def test_a_job_that_is_asked_for_after_the_change_shows_it_to_others(self, catalog: Catalog) -> None:
+    def test_a_job_that_is_asked_for_after_the_change_shows_it_to_fewer_and_to_nobody_else(
+        self, catalog: Catalog
+    ) -> None:
         grant = Grant(document_id("default", "a.md"), STAFF, STAFF, self.job(catalog))
         row = self.committed(catalog, grant)
-        catalog.access.change({row.id: HR})
+        catalog.access.change({row.id: HR | STAFF})
         later = replace(grant, job=self.job(catalog))
         catalog.access.bring_in_line([row.id], later)
         assert dict(catalog.access.due()) == {row.id: STAFF}
         assert self.committed(catalog, later).groups == STAFF
+        for groups in (HR, HR | STAFF, frozenset({"everyone"})):
+            wider = replace(grant, groups=groups, job=self.job(catalog))
+            assert self.committed(catalog, wider).groups == STAFF, "chosen by hand, and narrowed since"
+
+    def test_a_source_leaves_what_was_chosen_for_one_document(self, catalog: Catalog) -> None:
+        catalog.origins.add(OriginRow("house", "/srv/house", groups=STAFF))
+        key = document_id("default", "a.md")
+        self.committed(catalog, Grant(key, STAFF))
+        catalog.access.change({key: HR})
+        grant = Grant(key, STAFF, STAFF, self.job(catalog), "house", lambda origin: origin.groups)
+        assert self.committed(catalog, grant).groups == HR
+        catalog.access.change({key: STAFF}, by_hand=False)
+        assert catalog.access.by_hand([key]) == frozenset()
+
+    def test_a_document_that_moves_takes_along_what_was_chosen_for_it(self, catalog: Catalog) -> None:
+        old = self.committed(catalog, Grant(document_id("default", "a.md"), STAFF))
+        catalog.access.change({old.id: HR})
+        key = document_id("default", "b.md")
+        row = replace(old, id=key, source="b.md", revision=catalog.next_revision(key), groups=STAFF)
+        grant = Grant(key, STAFF, STAFF, self.job(catalog), replaces=old.id)
+        assert catalog.commit_document(row, replaces=old.id, grant=grant).groups == HR
+        assert dict(catalog.access.due()) == {key: HR}, "its chunks were written for the staff"
+        assert catalog.access.by_hand([key, old.id]) == {key}
+        assert self.committed(catalog, Grant(old.id, STAFF)).groups == STAFF, "another file of the old name"
+
+    def test_the_rule_of_the_collection_holds_at_the_commit_where_nothing_is_said(self, catalog: Catalog) -> None:
+        grant = Grant(document_id("default", "a.md"), None)
+        assert catalog.access.granted(grant) == {"everyone"}, "a catalog without people"
+        catalog.people.add("ada")
+        with pytest.raises(NobodyChosen, match="collection default"):
+            catalog.access.granted(grant)
+        with pytest.raises(NobodyChosen):
+            self.committed(catalog, grant)
+        assert catalog.documents() == ()
+        catalog.collection_rules.put("default", HR)
+        assert self.committed(catalog, grant).groups == HR
+        catalog.collection_rules.put("default", STAFF)
+        assert self.committed(catalog, grant).groups == HR, "what is in keeps its groups"
 
     def test_what_a_job_shows_to_others_is_no_change_by_hand_for_a_job_after_it(self, catalog: Catalog) -> None:
         first = Grant(document_id("default", "a.md"), STAFF, STAFF, self.job(catalog))
@@ -125,7 +170,7 @@ class TestWhatARunIsAskedFor:
         key = document_id("default", "a.md")
         self.committed(catalog, Grant(key, STAFF))
         look_ahead = self.job(catalog, dry_run=True)
-        catalog.access.change({key: HR})
+        catalog.access.change({key: HR | STAFF})
         catalog.jobs.discard(look_ahead)
         assert (job := self.job(catalog)) == look_ahead
         assert catalog.access.granted(Grant(key, STAFF, STAFF, job)) == STAFF

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from ragapp.catalog.catalog import FILE_NAME, Catalog
 from ragapp.catalog.migrate import MIGRATIONS, Migrations
 from ragapp.catalog.tables import Table
 from ragapp.errors import CatalogError
+from ragapp.types import document_id
 
 NEXT = '''"""A version to come."""
 
@@ -171,3 +173,49 @@ def test_the_data_folder_may_have_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "100% strange? #name & more"
     Catalog.open(folder).close()
     assert (folder / FILE_NAME).exists()
+
+
+def up_to(version: str) -> Migrations:
+    """Our migrations as they were when this version was the last."""
+    return Migrations(MIGRATIONS.folder, MIGRATIONS.versions[: MIGRATIONS.versions.index(version) + 1])
+
+
+def test_what_was_changed_before_it_was_noted_by_whom_counts_as_chosen_by_hand(tmp_path: Path) -> None:
+    """A source's documents follow its rules, what lies in a container follows that, and a mark of the index is no
+    choice."""
+    path = tmp_path / FILE_NAME
+    before = up_to(MIGRATIONS.versions[MIGRATIONS.versions.index("0006") - 1])
+    with closing(Catalog.open(tmp_path, before)) as catalog:
+        for name in ("hand.md", "source.md", "behind.md", "box.zip"):
+            catalog.record_failure("default", name, "is empty", origin="share" if name == "source.md" else "")
+        catalog.record_failure("default", "box.zip!/in.md", "is empty", container=document_id("default", "box.zip"))
+        keys = {row.source: row.id for row in catalog.documents()}
+    with sqlite3.connect(path) as database:
+        for source, key in keys.items():
+            job = 0 if source == "behind.md" else 7
+            database.execute(
+                "INSERT INTO group_changes (document_id, revision, due, job) VALUES (?, 0, 1, ?)", (key, job)
+            )
+    with closing(Catalog.open(tmp_path)) as catalog:
+        assert catalog.access.by_hand(list(keys.values())) == {keys["hand.md"], keys["box.zip"]}
+
+
+def test_the_mark_of_a_choice_by_hand_goes_down_again_and_the_rest_stays(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    path = tmp_path / FILE_NAME
+    with closing(Catalog.open(tmp_path, up_to("0006"))) as catalog:
+        catalog.record_failure("default", "a.md", "is empty")
+        catalog.access.change({document_id("default", "a.md"): frozenset({"hr"})})
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS.folder))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
+    engine.dispose()
+    assert "by_hand" not in columns(path, "group_changes") and "kept" not in columns(path, "jobs")
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT group_name FROM document_groups").fetchall() == [("hr",)]
+        assert database.execute("SELECT due FROM group_changes").fetchall() == [(1,)]

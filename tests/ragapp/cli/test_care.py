@@ -43,6 +43,14 @@ class TestAccess:
         run("access", "set", documents / "more", "--groups", "sales", "--new-group")
         assert of(run, documents) == {"office.md": ["everyone"], "travel.txt": ["everyone"], "prices.csv": ["sales"]}
 
+    @pytest.mark.parametrize("said", [[], ["--groups", ","], ["--groups", "hr", "--everyone"]])
+    def test_whom_it_is_shown_to_is_said_in_one_way_or_refused(
+        self, run: Run, documents: Path, said: list[str]
+    ) -> None:
+        run("ingest", documents, "--groups", "hr")
+        assert run("access", "set", documents, *said).code == 2
+        assert set(map(tuple, of(run, documents).values())) == {("hr",)}
+
     def test_a_group_that_nothing_had_is_refused_with_the_nearest(self, run: Run, documents: Path) -> None:
         run("ingest", documents, "--groups", "accounting")
         ran = run("access", "set", documents, "--groups", "acounting")

@@ -1,11 +1,14 @@
 """ragapp ingest: what is said, in text and in JSON, and the exit code."""
 
+import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ragapp.catalog.catalog import Catalog
 from tests.rights import ordinary_user
 
 from .conftest import Run
@@ -119,6 +122,51 @@ def test_quiet_says_only_the_result(run: Run, documents: Path) -> None:
 def test_groups_keep_documents_from_those_outside(run: Run, documents: Path) -> None:
     run("ingest", documents, "--groups", "board, audit")
     assert run("search", "caretaker", "--json").json["passages"] == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [["--groups", ""], ["--groups", " , "], ["--groups", "board", "--everyone"], ["--stale", "--groups", "board"]],
+)
+def test_who_may_see_it_is_said_in_one_way_or_refused(run: Run, documents: Path, said: list[str]) -> None:
+    ran = run("ingest", *([] if "--stale" in said else [documents]), *said)
+    assert ran.code == 2 and ran.out == ""
+    assert run("status", "--json").json["documents"] == 0
+
+
+def test_where_nothing_is_said_the_collection_s_rule_holds(run: Run, documents: Path) -> None:
+    with closing(Catalog.open(Path(os.environ["RAGAPP_DATA"]))) as catalog:
+        catalog.collection_rules.put("board", ["board"])
+        assert run("ingest", documents, "--collection", "board").code == 0
+        assert {row.groups for row in catalog.documents()} == {frozenset({"board"})}
+        assert run("ingest", documents / "more", "--collection", "board", "--everyone").code == 0
+        (shown,) = (row for row in catalog.documents() if row.source.endswith("prices.csv"))
+        assert shown.groups == {"everyone"}
+
+
+def test_where_people_have_accounts_it_must_be_said(run: Run, documents: Path) -> None:
+    with closing(Catalog.open(Path(os.environ["RAGAPP_DATA"]))) as catalog:
+        catalog.people.add("ada")
+        ran = run("ingest", documents)
+        assert ran.code == 2 and "Nobody has chosen who may see" in ran.err and ran.err.count("\n") == 1
+        assert run("ingest", documents, "--everyone").code == 0
+        assert {row.groups for row in catalog.documents()} == {frozenset({"everyone"})}
+
+
+def test_what_was_narrowed_by_hand_is_named_and_shown_to_no_more(run: Run, documents: Path) -> None:
+    run("ingest", documents)
+    assert run("access", "set", documents / "office.md", "--groups", "hr", "--new-group").code == 0
+    ran = run("ingest", documents, "--everyone")
+    kept = (
+        f"kept     {documents / 'office.md'}: seen by those chosen for it by hand; change that with: ragapp access set"
+    )
+    assert ran.code == 0 and [line for line in ran.err.splitlines() if line.startswith("kept")] == [kept]
+    job = run("jobs", "list", "--json").json[0]["id"]
+    assert "office.md: stays with hr, as was chosen by hand" in run("jobs", "show", job, "--all").out
+    assert run("ingest", documents, "--everyone", "--quiet").err == kept + "\n"
+    assert run("search", "caretaker", "--json").json["passages"] == []
+    assert run("access", "set", documents / "office.md", "--everyone").code == 0
+    assert run("search", "caretaker", "--json").json["passages"]
 
 
 def test_collections_narrow_a_search(run: Run, documents: Path) -> None:

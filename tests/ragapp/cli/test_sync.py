@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ragapp.catalog.catalog import Catalog
 
 Run = Callable[..., Any]
 
@@ -94,6 +98,16 @@ def test_what_is_not_there_is_said_in_a_sentence(run: Run, tmp_path: Path) -> No
     assert "There is no job 7" in run("jobs", "resume", "7").err
     assert "There is no folder" in run("sync", "add", "x", tmp_path / "nowhere", "--everyone").err
     assert run("sync", "add", "x", tmp_path).code == 2, "who may see it must be said"
+
+
+def test_who_may_see_a_source_is_its_collection_s_rule_where_nothing_is_said(run: Run, share: Path) -> None:
+    with closing(Catalog.open(Path(os.environ["RAGAPP_DATA"]))) as catalog:
+        catalog.collection_rules.put("board", ["board"])
+        assert run("sync", "add", "share", share, "--collection", "board").code == 0
+        assert catalog.origins.get("share").groups == {"board"}
+        for said in (["--groups", ","], ["--groups", "hr", "--everyone"]):
+            assert run("sync", "add", "other", share, "--collection", "board", *said).code == 2
+        assert len(catalog.origins.list()) == 1
 
 
 def test_a_source_that_is_followed_no_longer_keeps_its_documents(run: Run, followed: Path) -> None:

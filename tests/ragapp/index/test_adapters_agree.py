@@ -5,10 +5,11 @@ Edge is compared with a real server where QDRANT_URL names one, else with what q
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragapp.access import Scope
+from ragapp.conditions import Between, Condition, Every, Not, OneOf, Some, read_filter
 from ragapp.index.base import HybridHits, Index, Point, SparseVector
 from ragapp.index.edge import EdgeIndex
 from ragapp.index.schema import rfc3339
@@ -46,6 +48,40 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, Inde
         yield pair
 
 
+FIELDS = ("team", "n", "by.name", "a b", "source", "collection")
+values = st.sampled_from(["x", "y", "x.md", "default", "true", "1", True, False, 0, 1, 1.0, 0.5, -3, 2**53])
+kept = values | st.none() | st.lists(values, max_size=2)
+metadata = st.dictionaries(st.sampled_from(("team", "n", "a b", "source", "by.name")), kept, max_size=4) | st.builds(
+    lambda name: {"by": {"name": name}}, kept
+)
+"""What a program says of a text that it adds; JSON tells true, 1 and "1" apart."""
+leaves = (
+    st.builds(lambda field, one: {field: one}, st.sampled_from(FIELDS), values)
+    | st.builds(
+        lambda field, operator, some: {field: {operator: some}},
+        st.sampled_from(FIELDS),
+        st.sampled_from(("$in", "$nin")),
+        st.lists(values, min_size=1, max_size=3),
+    )
+    | st.builds(lambda field, one: {field: {"$ne": one}}, st.sampled_from(FIELDS), values)
+    | st.builds(
+        lambda field, operator, bound: {field: {operator: bound}},
+        st.sampled_from(FIELDS),
+        st.sampled_from(("$gt", "$gte", "$lt", "$lte")),
+        st.sampled_from((0, 1, 0.5, -3)),
+    )
+)
+filters = st.recursive(
+    leaves,
+    lambda inner: st.builds(
+        lambda operator, parts: {operator: parts},
+        st.sampled_from(("$and", "$or")),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+    max_leaves=5,
+)
+
+
 @st.composite
 def written(draw: st.DrawFn) -> list[Point]:
     made = []
@@ -64,6 +100,8 @@ def written(draw: st.DrawFn) -> list[Point]:
             "date": rfc3339(date),
             "text_hash": draw(st.sampled_from("pqrs")),
         }
+        if (own := draw(st.none() | metadata)) is not None:
+            payload["metadata"] = own
         chunk = Chunk(payload["document_id"], payload["revision"], ordinal, "", 0, 0)
         sparse = SparseVector(tuple(terms), tuple(float(weight) for weight in terms.values()))
         made.append(Point(chunk.point_id, dense / np.linalg.norm(dense), sparse, payload))
@@ -78,7 +116,47 @@ scopes = st.builds(
     file_types=st.frozensets(st.sampled_from(TYPES), max_size=1),
     since=st.none() | st.integers(0, 20).map(lambda day: DAY_ONE + timedelta(days=day)),
     until=st.none() | st.integers(0, 20).map(lambda day: DAY_ONE + timedelta(days=day)),
+    where=st.none() | filters.map(read_filter),
 )
+
+
+def at(field: str, payload: Mapping[str, Any]) -> list[Any]:
+    """What stands under a field: in the text's own metadata, nested or under a name with dots, else in ragapp's."""
+    own = payload.get("metadata", {})
+    nested: Any = own
+    for part in field.split("."):
+        nested = nested.get(part) if isinstance(nested, dict) else None
+    found = [each for each in (nested, own.get(field)) if each not in (None, [])]
+    known = [payload[field]] if field in ("source", "collection") and not found else []
+    return [one for each in found + known for one in (each if isinstance(each, list) else [each])]
+
+
+def holds(condition: Condition, payload: Mapping[str, Any]) -> bool:
+    """What a condition means."""
+    match condition:
+        case Every(parts):
+            return all(holds(part, payload) for part in parts)
+        case Some(parts):
+            return any(holds(part, payload) for part in parts)
+        case Not(part):
+            return not holds(part, payload)
+        case OneOf(field, wanted):
+            return any(same(one, each) for one in at(field, payload) for each in wanted)
+        case Between(field, gte, gt, lte, lt):
+            return any(
+                isinstance(one, int | float)
+                and not isinstance(one, bool)
+                and (gte is None or one >= gte)
+                and (gt is None or one > gt)
+                and (lte is None or one <= lte)
+                and (lt is None or one < lt)
+                for one in at(field, payload)
+            )
+
+
+def same(one: Any, other: Any) -> bool:
+    kinds = [bool if isinstance(each, bool) else str if isinstance(each, str) else float for each in (one, other)]
+    return kinds[0] is kinds[1] and one == other
 
 
 def sees(scope: Scope, point: Point) -> bool:
@@ -88,6 +166,7 @@ def sees(scope: Scope, point: Point) -> bool:
     timed = scope.since or scope.until
     return (
         bool(scope.groups & set(found["groups"]))
+        and (scope.where is None or holds(scope.where, found))
         and (not scope.collections or found["collection"] in scope.collections)
         and (not scope.sources or found["source"] in scope.sources)
         and (not scope.file_types or found["file_type"] in scope.file_types)

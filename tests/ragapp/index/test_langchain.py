@@ -207,7 +207,7 @@ def test_a_crash_between_writing_and_committing_shows_nothing(parts: StoreParts,
     store = RagVectorStore(parts, BOB)
     store.add_texts(["old"], ids=["a"])
 
-    def dies(_: object) -> None:
+    def dies(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
