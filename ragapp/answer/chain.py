@@ -125,19 +125,23 @@ class AnswerChain(Runnable[Any, Answer]):
         self._log_text = log_text
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        _refuse(kwargs)
         return self._call_with_config(lambda asked: self._loop.run(self._answer(asked)), self._asked(input), config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        _refuse(kwargs)
         return await self._acall_with_config(self._answer, self._asked(input), config)
 
     def stream(  # type: ignore[override]  # events, not answers: a reader of a stream wants each step as it comes
         self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
     ) -> Iterator[Event]:
-        yield from self._loop.iterate(lambda: self.astream(input, config, tokens=tokens))
+        yield from self._loop.iterate(lambda: self.astream(input, config, tokens=tokens, **kwargs))
 
     async def astream(  # type: ignore[override]
         self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
     ) -> AsyncGenerator[Event]:
+        _refuse(kwargs)
+
         async def question() -> AsyncIterator[Asked]:
             yield self._asked(input)
 
@@ -302,6 +306,15 @@ def written(sentence: Sentence) -> str:
     if not sentence.supported:
         return f"{sentence.text} [unsupported]"
     return sentence.text + "".join(f" [{marker}]" for marker in sentence.markers)
+
+
+def _refuse(unknown: Mapping[str, Any]) -> None:
+    """Raises BadQuestion for a keyword that would be passed over, though its caller counts on it."""
+    if unknown:
+        raise BadQuestion(
+            f"The chain doesn't know {', '.join(sorted(unknown))} here; whom it asks for and what it is narrowed to "
+            "are said when it is built (RagApp.chain)."
+        )
 
 
 def _joined(pieces: Sequence[Any]) -> Any:

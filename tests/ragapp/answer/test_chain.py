@@ -269,3 +269,16 @@ def test_a_history_that_is_none_is_refused_in_a_sentence(spoken: Spoken, history
 
 def test_no_history_may_be_said_by_null(spoken: Spoken) -> None:
     assert spoken.chain.invoke({"question": "When does it open?", "history": None}).status == "answered"
+
+
+@pytest.mark.parametrize("unknown", [{"narrowed": None}, {"filter": {"collection": "board"}}, {"principal": None}])
+async def test_a_keyword_that_it_does_not_know_is_refused(spoken: Spoken, unknown: dict[str, Any]) -> None:
+    """Passed over, it would show more than was asked for."""
+    asked, (name,) = "When does it open?", unknown
+    with pytest.raises(BadQuestion, match=name):
+        await spoken.chain.ainvoke(asked, **unknown)
+    with pytest.raises(BadQuestion, match=name):
+        [event async for event in spoken.chain.astream(asked, **unknown)]
+    for call in (spoken.chain.invoke, lambda *given, **more: list(spoken.chain.stream(*given, **more))):
+        with pytest.raises(BadQuestion, match=name):
+            await asyncio.to_thread(call, asked, **unknown)
