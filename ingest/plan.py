@@ -14,6 +14,7 @@ from pathlib import PurePath
 from ingest.origins import Entry, NotListed
 from ingest.report import Failure
 from ingest.versions import current
+from ragapp.access import widens
 from ragapp.catalog.added_texts import is_added
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.rows import DocumentRow, FileAction, JobFile
@@ -82,12 +83,11 @@ def plan(
     files = _files(listing, seen)
     while page := list(islice(files, _PAGE)):
         known = catalog.known(document_id(collection, file.source) for file in page)
+        # what was chosen by hand for one of a source's is not brought again and again for the source's own groups
+        chosen = catalog.access.by_hand(list(known)) if origin else frozenset()
+        asked = _Asked(groups, origin, renew, current(ocr), chosen)
         catalog.jobs.plan(
-            job_id,
-            [
-                _judged(file, known.get(document_id(collection, file.source)), groups, origin, renew, current(ocr))
-                for file in page
-            ],
+            job_id, [_judged(file, known.get(document_id(collection, file.source)), asked) for file in page]
         )
     if origin:
         _plan_gone(job_id, catalog, origin, seen)
@@ -128,24 +128,36 @@ def _unreadable(source: str, reason: str) -> JobFile:
     return JobFile(source, "unreadable", state="failed", outcome="failed", reason=reason)
 
 
-def _judged(
-    file: JobFile,
-    known: DocumentRow | None,
-    groups: frozenset[str] | None,
-    origin: str,
-    renew: bool,
-    versions: frozenset[str],
-) -> JobFile:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a run asks of the files that are known already."""
+
+    groups: frozenset[str] | None
+    origin: str
+    renew: bool
+    versions: frozenset[str]
+    chosen: frozenset[str]
+    """Documents of which somebody chose by hand who may see them."""
+
+    def settled(self, file: JobFile, known: DocumentRow) -> bool:
+        """Whether a document is shown to those who are to see it."""
+        shown_to = self.groups if file.groups is None else file.groups
+        if shown_to is None or known.groups == shown_to:
+            return True
+        return known.id in self.chosen and widens(shown_to, known.groups)
+
+
+def _judged(file: JobFile, known: DocumentRow | None, asked: _Asked) -> JobFile:
     if file.action == "unreadable" or known is None:
         return file
+    versions = asked.versions
     same = bool(file.fingerprint) and file.fingerprint == known.fingerprint
     if known.reason and same and not known.passing and known.parser_version in versions:
         return replace(file, action="unreadable", state="failed", outcome="failed", reason=known.reason)
     if known.state != "live":
         return file
-    shown_to = groups if file.groups is None else file.groups
-    settled = known.groups == shown_to or shown_to is None
-    if same and settled and not known.reason and known.origin == origin and not (renew and is_stale(known, versions)):
+    settled = asked.settled(file, known) and not (asked.renew and is_stale(known, versions))
+    if same and settled and not known.reason and known.origin == asked.origin:
         return replace(file, action="unchanged", state="done", outcome="unchanged")
     return replace(file, action="changed")
 

@@ -177,7 +177,8 @@ def test_what_was_chosen_for_a_document_of_a_source_outlives_its_name_and_its_so
         report = fresh.intake.sync("share")
         assert (report.changed, report.added, report.removed) == (1, 0, 0)
         assert row(fresh, "default", str(path)).groups == HR
-        fresh.intake.sync("share")
+        assert fresh.intake.preview("share").plan.of("unchanged") == 1, "it is not brought again for that"
+        assert fresh.intake.sync("share").kept == (), "nobody said anything for it"
     else:
         fresh.intake.remove_source("share")
         fresh.ingest(path, groups=EVERYONE)
