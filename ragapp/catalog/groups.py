@@ -193,8 +193,9 @@ class GroupChanges:
 
 def groups_granted(session: Session, grant: Grant) -> frozenset[str]:
     """Who may see a file now. What was chosen by hand for its document stands above all that a run or a source says, as
-    long as that would show it to anybody else. Else it is whom the source's groups and rules name, or whom was asked
-    for last; and of a new one where nothing was said, whom the collection's rule names. Raises NobodyChosen."""
+    long as that would show it to anybody else. Else it is whom the source's groups and rules name, also above what is
+    said where the file comes by another door, or whom was asked for last; and of a new one where nothing was said, whom
+    the collection's rule names. Raises NobodyChosen."""
     source = session.get(OriginTable, grant.origin) if grant.origin and grant.by_source else None
     asked = grant.by_source(to_origin_row(source)) if source is not None and grant.by_source else grant.groups
     for document in filter(None, (grant.replaces, grant.document)):
@@ -209,7 +210,16 @@ def groups_granted(session: Session, grant: Grant) -> frozenset[str]:
         return chosen_groups(session, grant.collection, grant.new)
     own = _groups(session, [grant.document])[grant.document]
     change = session.get(GroupChangeTable, grant.document)
-    return own if asked is None or _later(change, grant) else asked
+    if asked is None or _later(change, grant):
+        return own
+    # by another door than its source, which decides about it
+    return own if _is_followed(session, grant.document) and widens(asked, own) else asked
+
+
+def _is_followed(session: Session, document: str) -> bool:
+    """Whether a source that is there brings a document."""
+    known = session.get(DocumentTable, document)
+    return known is not None and bool(known.origin) and session.get(OriginTable, known.origin) is not None
 
 
 def _is_given(session: Session, document: str) -> bool:

@@ -185,6 +185,23 @@ def test_what_was_chosen_for_a_document_of_a_source_outlives_its_name_and_its_so
     assert row(fresh, "default", str(path)).groups == HR
 
 
+def test_a_document_of_a_source_is_shown_to_no_more_by_sending_it_another_way(fresh: RagApp, memo: Path) -> None:
+    share = memo.parent / "share"
+    (share / "hr").mkdir(parents=True)
+    paths = [memo.rename(share / "memo.md"), share / "hr" / "pay.md"]
+    paths[1].write_text("Pay day is the 25th.\n")
+    fresh.intake.add(OriginRow("share", str(share), groups=BOARD, rules=(("hr/", HR),)))
+    fresh.intake.sync("share")
+    for text in ("unchanged", "The depot moves.\n"):
+        if text != "unchanged":
+            paths[0].write_text(text)
+        assert set(fresh.ingest(share, groups=EVERYONE).kept) == set(map(str, paths))
+        assert [row(fresh, "default", str(path)).groups for path in paths] == [BOARD, HR]
+    fresh.intake.remove_source("share")
+    fresh.ingest(share, groups=EVERYONE)
+    assert [row(fresh, "default", str(path)).groups for path in paths] == [ALL, HR], "what a rule spoke of stays"
+
+
 def test_a_rule_by_path_outlives_its_source_too(fresh: RagApp, memo: Path) -> None:
     share = memo.parent / "share"
     (share / "hr").mkdir(parents=True)
