@@ -27,6 +27,7 @@ from ragapp.types import Answer, Passage, Principal
 if TYPE_CHECKING:
     from ingest.access import Access
     from ingest.intake import Intake
+    from ingest.redaction import Redaction
     from ingest.removal import Removal
     from ingest.report import IngestReport, Watcher
     from ragapp.answer.bridge import LoopThread
@@ -255,6 +256,19 @@ class RagApp:
         from ingest.removal import remove
 
         return remove(removal, self.catalog, self.index, self.files, tell)
+
+    def plan_redaction(self, *names: str) -> Redaction:
+        """What `redact` would take away: all revisions before the newest of documents and folders by name."""
+        from ingest.redaction import plan_redaction
+
+        return plan_redaction(self.catalog, self.files, names)
+
+    def redact(self, redaction: Redaction, tell: Callable[[int], None] | None = None) -> int:
+        """Take the old text of documents away everywhere: chunks, originals, text, and what kept answers hold of it.
+        Returns how many documents had some. `index.clear_out()` after it rewrites the index's files too."""
+        from ingest.redaction import redact
+
+        return redact(redaction, self.catalog, self.index, self.files, tell)
 
     def backup(self, target: str | Path) -> Backup:
         """Everything but models and logs in one file, while searches go on."""

@@ -14,6 +14,7 @@ from ragapp.cli import (
     mcp,
     models,
     people,
+    redact,
     remove,
     search,
     serve,
@@ -39,6 +40,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(access.app, name="access")
 app.add_typer(people.app, name="people")
 app.command("remove")(remove.remove)
+app.command("redact")(redact.redact)
 app.command("ask")(ask.ask)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)

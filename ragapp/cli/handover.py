@@ -15,6 +15,7 @@ from ragapp.errors import BadQuestion, RagappError
 if TYPE_CHECKING:
     import httpx
 
+    from ingest.redaction import Redaction
     from ingest.removal import Removal
     from ingest.report import IngestReport
     from ragapp.cli.progress import SilentWatcher
@@ -74,6 +75,11 @@ class Handover:
         for row in removal.documents:
             if row.container not in going:
                 self._call("DELETE", f"/v1/documents/{row.id}")
+
+    def redact(self, redaction: Redaction) -> None:
+        """The old text of documents."""
+        for document in redaction.named:
+            self._call("POST", f"/v1/documents/{document}/redaction", limit_s=None)
 
     def _followed(self, job_id: int, watcher: SilentWatcher) -> IngestReport:
         from ingest.report import Failure, IngestReport

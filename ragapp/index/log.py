@@ -7,7 +7,9 @@ without a word (qdrant-edge-py 0.9). So the log is filled up with writes that ch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,13 +18,13 @@ import qdrant_edge as edge
 
 _NOBODY: list[int | UUID | str] = [str(UUID(int=number)) for number in range(20_000)]
 """Ids that no chunk has: a chunk's id is made with a hash (RFC 9562, version 5), these are of no version."""
-_BETWEEN_LOOKS = 10
+_BETWEEN_LOOKS = 4
 _MOST_WRITES = 400
 """Some 300 MB: more than its three files hold."""
 
 
 def write_nothing(shard: Any) -> None:
-    """One write that changes nothing and takes some 750 kB of the log, ten times; then flushed."""
+    """Writes that change nothing and take some 3 MB of the log, flushed: short enough for a search to wait for."""
     for _ in range(_BETWEEN_LOOKS):
         shard.update(edge.UpdateOperation.delete_points(_NOBODY))
     shard.flush()
@@ -30,15 +32,17 @@ def write_nothing(shard: Any) -> None:
 
 def roll_over(folder: Path, write: Callable[[], None]) -> bool:
     """Write until no file of the log is left that was begun before; False where they don't go."""
-    before = _begun(folder)
-    for _ in range(0, _MOST_WRITES, _BETWEEN_LOOKS):
-        if not before & {path.stat().st_ino for path in folder.iterdir()}:
-            return True
-        write()
+    with ExitStack() as held:
+        # by what is held open of them: a full one gets another name, and a new one may get an old one's number
+        before = [held.enter_context(path.open("rb")) for path in _begun(folder)]
+        for _ in range(0, _MOST_WRITES, _BETWEEN_LOOKS):
+            if not any(os.fstat(file.fileno()).st_nlink for file in before):
+                return True
+            write()
     return False
 
 
-def _begun(folder: Path) -> set[int]:
+def _begun(folder: Path) -> list[Path]:
     """The log's files that hold something: all but the last open one, which is made ahead of its use."""
     opened = sorted(folder.glob("open-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    return {path.stat().st_ino for path in (*folder.glob("closed-*"), *opened[:-1])}
+    return [*folder.glob("closed-*"), *opened[:-1]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ragapp.answer.unseen import seen, seen_line
 from ragapp.catalog.catalog import Catalog
-from ragapp.catalog.mentions import WITHHELD
-from ragapp.catalog.service_rows import AnswerRow
+from ragapp.catalog.mentions import UNKNOWN, WITHHELD, mentions_of, without
+from ragapp.catalog.service_rows import AnswerRow, PersonRow
 from ragapp.types import Principal
 
 _NAMED = frozenset({"title", "heading", "source"})
@@ -44,3 +45,17 @@ def _seen(fields: dict[str, Any]) -> dict[str, Any]:
         ]
     sentences = [sentence | {"text": seen(sentence["text"])} for sentence in fields["sentences"]]
     return fields | {"answer": seen(fields["answer"]), "sentences": sentences}
+
+
+def readable_by_another(row: AnswerRow, person: PersonRow, catalog: Catalog) -> dict[str, Any]:
+    """The fields of somebody else's answer that this person may read now: of earlier revisions only what answers of
+    their own showed them."""
+    told = [each for each in mentions_of(row.record) if each.revision != UNKNOWN]
+    live = catalog.known({each.document_id for each in told})
+    earlier = {
+        (each.document_id, each.revision)
+        for each in told
+        if not (each.document_id in live and live[each.document_id].revision == each.revision)
+        and not catalog.mentions.was_shown(person.id, each.document_id, each.revision)
+    }
+    return readable(replace(row, record=without(row.record, earlier)), person.principal, catalog)

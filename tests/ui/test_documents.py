@@ -69,3 +69,21 @@ def test_a_double_click_shows_more_only_once(lit: Service, visit: Visit, quinces
     page.get_by_role("button", name="Show more").evaluate("button => { button.click(); button.click(); }")
     expect(page.get_by_text(f"{long['chunks']} of {long['chunks']} chunks")).to_be_visible()
     expect(chunks).to_have_count(long["chunks"])
+
+
+def test_the_old_text_is_removed_with_a_button_and_the_newest_stays(lit: Service, visit: Visit, tmp_path: Path) -> None:
+    rag, file = lit.house.rag, tmp_path / "medlar.md"
+    for price in (900, 950):
+        file.write_text(f"# Medlar\n\nA medlar costs {price} euro.")
+        rag.ingest(file)
+    (row,) = [each for each in rag.catalog.documents() if each.source == str(file)]
+    page = visit(lit, "root").page
+    page.goto(f"{lit.url}/app/documents?d={row.id}")
+    page.get_by_role("button", name="Remove old text").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 earlier version")
+    dialog.get_by_role("button", name="Remove for good").click()
+    expect(page.get_by_text("The old text was removed.")).to_be_visible()
+    expect(page.locator(".viewer .chunks")).to_contain_text("950 euro")
+    assert rag.plan_redaction(row.id).revisions == 0
+    rag.remove(rag.plan_removal(row.id))

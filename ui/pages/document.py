@@ -34,6 +34,8 @@ def look(service: Client, document_id: str) -> None:
                 st.toast("It will be read again.")
             if st.button("Who sees it", icon=":material/group:"):
                 _groups(service, row)
+            if row["revision"] > 1 and st.button("Remove old text", icon=":material/ink_eraser:"):
+                _redact(service, row)
             if st.button("Remove", icon=":material/delete:"):
                 _remove(service, row)
     if row["state"] == "live":
@@ -84,6 +86,24 @@ def _remove(service: Client, row: dict[str, Any]) -> None:
         if st.button("Remove for good", type="primary"):
             service.delete(f"/v1/documents/{part(row['id'])}")
             _back()
+
+
+@st.dialog("Remove the old text of this document?")
+def _redact(service: Client, row: dict[str, Any]) -> None:
+    with said():
+        planned = service.get(f"/v1/documents/{part(row['id'])}/redaction")
+        st.markdown(f"**{plain(row['title'])}**")
+        st.write(
+            f"It goes for good: {number_of(planned['revisions'], 'earlier version')}, and what "
+            f"{number_of(planned['answers'], 'answer')} kept of it. The newest version stays."
+        )
+        if planned["shared"]:
+            st.write("An older file itself stays where a document has the same bytes now.")
+        st.caption("Backups that were made before hold the old text still.")
+        if st.button("Remove for good", type="primary"):
+            service.post(f"/v1/documents/{part(row['id'])}/redaction")
+            st.toast("The old text was removed.")
+            st.rerun()
 
 
 def _back() -> None:

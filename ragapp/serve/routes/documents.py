@@ -5,9 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import IO, Annotated
 
-from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, BackgroundTasks, File, Form, Path, Query, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 
+from ingest.redaction import Redaction
 from ingest.uploads import stage
 from ragapp.catalog.rows import DocumentRow, DocumentState
 from ragapp.errors import Unreadable
@@ -37,6 +38,16 @@ class RemovalOut(BaseModel):
     bytes: int
     shared: int = Field(description="Originals that stay since another document has the same bytes.")
     followed: list[str] = Field(description="Synced sources that would bring it in again.")
+
+
+class RedactionOut(BaseModel):
+    """What redacting a document takes away."""
+
+    documents: int = Field(description="With all that lies in it, and what it lies in.")
+    revisions: int = Field(description="Earlier versions that could still be shown.")
+    bytes: int = Field(description="Of their originals that nothing else needs.")
+    shared: int = Field(description="Their originals that stay since a document has the same bytes now.")
+    answers: int = Field(description="Kept answers that lose quotes, passages or all of their text.")
 
 
 @router.get("", operation_id="list_documents")
@@ -120,6 +131,39 @@ def remove_document(request: Request, document_id: DocumentId, caller: Curator) 
     gone = house.rag.remove(house.rag.plan_removal(row.id))
     house.note(caller.person.id, "document.remove", row.id, collection=row.collection, documents=gone)
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get("/{document_id}/redaction", operation_id="look_at_redaction")
+def look_at_redaction(request: Request, document_id: DocumentId, caller: Curator) -> RedactionOut:
+    """What redacting it would take away; nothing is done."""
+    house = house_of(request)
+    return _redaction(house.rag.plan_redaction(changeable_document(house, caller, document_id).id))
+
+
+@router.post("/{document_id}/redaction", operation_id="redact_document")
+def redact_document(request: Request, document_id: DocumentId, caller: Curator, after: BackgroundTasks) -> RedactionOut:
+    """Remove its old text everywhere: all versions before the newest, and what kept answers hold of them. The newest
+    stays. The index's files are rewritten right after the reply; backups made before hold the old text still."""
+    house = house_of(request)
+    row = changeable_document(house, caller, document_id)
+    planned = house.rag.plan_redaction(row.id)
+    house.rag.redact(planned)
+    house.note(
+        caller.person.id, "document.redact", row.id, collection=row.collection, revisions=planned.revisions,
+        answers=planned.answers,
+    )  # fmt: skip
+    after.add_task(house.rag.index.clear_out)
+    return _redaction(planned)
+
+
+def _redaction(planned: Redaction) -> RedactionOut:
+    return RedactionOut(
+        documents=len(planned.documents),
+        revisions=planned.revisions,
+        bytes=planned.bytes,
+        shared=planned.shared,
+        answers=planned.answers,
+    )
 
 
 def _out(house: House, caller: Caller, row: DocumentRow) -> DocumentOut:

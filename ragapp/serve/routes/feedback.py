@@ -13,7 +13,7 @@ from ragapp.serve.callers import Admin, Asker
 from ragapp.serve.house import house_of
 from ragapp.serve.problems import not_found
 from ragapp.serve.shapes import Id, PassageOut, Wire
-from ragapp.serve.withheld import readable
+from ragapp.serve.withheld import readable_by_another
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
@@ -35,7 +35,9 @@ class FeedbackOut(BaseModel):
     question: str
     answer: str
     passages: list[PassageOut]
-    withheld: bool = Field(description="The answer rests on documents that this admin's groups don't see.")
+    withheld: bool = Field(
+        description="It rests on documents that this admin's groups don't see, or on earlier versions."
+    )
 
 
 @router.put("", operation_id="give_feedback", status_code=HTTPStatus.NO_CONTENT)
@@ -60,7 +62,7 @@ def list_feedback(
     house = house_of(request)
     found = []
     for given, answer in house.catalog.conversations.feedback(good=good, limit=limit):
-        fields = readable(answer, caller.principal, house.catalog)
+        fields = readable_by_another(answer, caller.person, house.catalog)
         found.append(
             FeedbackOut(
                 answer_id=answer.id,

@@ -14,6 +14,7 @@ import pytest
 
 from ragapp.catalog.catalog import Catalog
 
+from ...holding import holding
 from .conftest import Run
 
 WORDS = "caretaker"
@@ -177,6 +178,43 @@ class TestRemove:
         run("ingest", documents)
         assert run("remove", "nothing-like-it", "--yes").code == 2
         assert run("status", "--json").json["documents"] == 3
+
+
+class TestRedact:
+    OLD, NEW = "# Pay\n\nQuetzalcoatl earns 900 euro.\n", "# Pay\n\nNobody is told.\n"
+
+    def test_only_the_old_text_goes_and_from_every_file(self, run: Run, documents: Path) -> None:
+        pay = documents / "pay.md"
+        for text in (self.OLD, self.NEW):
+            pay.write_text(text)
+            run("ingest", pay)
+        data = Path(os.environ["RAGAPP_DATA"])
+        (data / "catalog.db.0001.bak").write_bytes(b"a copy from before")
+
+        assert holding(data, b"quetzalcoatl")
+        ran = run("redact", pay, "--yes")
+        assert (ran.code, ran.out) == (
+            0, f"1 earlier version, {len(self.OLD)} bytes of originals, text in 0 answers removed\n"
+        )  # fmt: skip
+        assert "Backups that were made before" in ran.err and "catalog.db.0001.bak" in ran.err
+        assert holding(data, b"quetzalcoatl") == []
+        assert "pay.md" in found(run, "Nobody is told")
+        assert run("doctor", "--verify").code == 0
+
+    def test_dry_run_only_says_it(self, run: Run, documents: Path) -> None:
+        for text in (self.OLD, self.NEW):
+            (documents / "pay.md").write_text(text)
+            run("ingest", documents)
+        said = run("redact", documents, "--dry-run", "--json").json
+        assert (said["documents"], said["revisions"], said["redacted"]) == (4, 1, False)
+        assert "nothing was done" in run("redact", documents / "pay.md", "--dry-run").out
+        assert run("redact", documents, "--json").json["revisions"] == 1
+        assert run("redact", documents, "--json").json["revisions"] == 0
+
+    def test_a_name_that_nothing_has(self, run: Run, documents: Path) -> None:
+        run("ingest", documents)
+        ran = run("redact", documents / "ofice.md", "--yes")
+        assert ran.code == 2 and "There is no document" in ran.err
 
 
 class TestVerify:

@@ -226,6 +226,13 @@ def test_groups_change_without_touching_anything_else(index: Index) -> None:
     assert hit.payload["text"] == "a 0"
 
 
+def test_only_the_chunks_before_a_revision_go(index: Index) -> None:
+    index.upsert([point("a", i, revision=r) for i in range(2) for r in (1, 2, 3, 12)] + [point("b")])
+    index.delete_document("a", before=3)
+    left = {(hit.payload["document_id"], hit.payload["revision"]) for hit in index.dense(vector(1), ALL, 20)}
+    assert left == {("a", 3), ("a", 12), ("b", 1)}
+
+
 def test_a_document_goes_wholly_or_all_but_one_revision(index: Index) -> None:
     index.upsert([point("a", i, revision=r) for i in range(2) for r in (1, 2)] + [point("b")])
     index.delete_document("a", keep_revision=2)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,8 @@ from ragapp.errors import IndexLocked, IndexUnavailable, StorageFull
 from ragapp.index.base import Point, SparseVector
 from ragapp.index.edge import EdgeIndex, open_edge
 from ragapp.types import Chunk
+
+from ...holding import holding
 
 DIMENSIONS = 16
 ALL = Scope(frozenset({"everyone"}))
@@ -394,3 +397,33 @@ def test_dead_chunks_are_cleared_out_whenever_a_crash_came(
         assert again._dead() == 40
         again.optimize()
         assert again._dead() == 0
+
+
+@pytest.mark.parametrize("in_place", [5000, 10])
+def test_clearing_out_leaves_nothing_of_deleted_chunks_in_any_file(
+    index: EdgeIndex, monkeypatch: pytest.MonkeyPatch, in_place: int, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "_IN_PLACE", in_place)
+    secret = b"Zanzibarquux"
+    told = [replace(each, payload={**each.payload, "text": secret.decode()}) for each in points(8, "old")]
+    index.upsert([*points(40), *told])
+    index.flush()
+    index.delete_document("old")
+    assert holding(index.folder, secret), "deleting alone leaves them"
+    assert index.clear_out()
+    assert holding(index.folder.parent, secret) == [] and index._dead() == 0
+    # what is written after it counts, here and for the next process
+    index.delete_document("a", before=2)
+    index.upsert(points(3, "b"))
+    index.set_groups("b", frozenset({"hr"}))
+    index.flush()
+    index.close()
+    with closing(open_edge(tmp_path, "f00", DIMENSIONS)) as again:
+        assert again.count() == again.count(Scope(frozenset({"hr"}))) == 3
+
+
+def test_clearing_out_what_was_cleared_before_is_harmless(index: EdgeIndex) -> None:
+    index.upsert(points(5))
+    index.flush()
+    assert index.clear_out() and index.clear_out()
+    assert index.count() == 5

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from ragapp.cli.commands import app
 from ragapp.serve.run import told
 
-from .conftest import Service
+from ...holding import holding
+from .conftest import Service, wait_until
 
 MAIL = b"""\
 From: ada@firm.example
@@ -129,3 +130,14 @@ def test_remove(open_office: Service, folder: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["documents"] == 3, "the mail, what is attached to it, and the note"
     assert open_office.house.catalog.totals().documents == before - 3
+
+
+def test_redact(open_office: Service, folder: Path) -> None:
+    note = folder / "0.md"
+    run(open_office, "ingest", str(folder), "--quiet")
+    note.write_text("# Note 0\n\nIt is not lit any more.")
+    run(open_office, "ingest", str(folder), "--quiet")
+    done = run(open_office, "redact", str(note), "--yes")
+    assert done.exit_code == 0, done.output
+    assert "1 earlier version" in done.stdout and "has this data folder open and does it" in done.stderr
+    wait_until(lambda: not holding(open_office.house.data, b"number 0 is lit"))

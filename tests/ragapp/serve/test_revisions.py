@@ -15,8 +15,9 @@ from ragapp.serve.asking import history_of
 from ragapp.serve.forgetting import all_about
 from ragapp.types import Principal
 
+from ...holding import holding
 from ...kept_answers import keep_answer, record
-from .conftest import Service
+from .conftest import Service, wait_until
 
 OLD, NEW = "The day rate is 900 euro.", "The day rate is 950 euro."
 
@@ -100,6 +101,17 @@ def test_only_the_revision_that_was_shown_is_read(office: Service, rates: Path) 
             assert told(bob, path, first.revision)[0] == 404
 
 
+def test_an_admin_who_reads_feedback_reads_nothing_of_an_earlier_revision(office: Service, rates: Path) -> None:
+    answer, _ = keep_answer(office.house.catalog, "bob", take_in(office, rates, OLD), OLD)
+    with office.signed_in("bob") as bob, office.signed_in("root") as root:
+        bob.put("/v1/feedback", json={"answer_id": answer, "good": False})
+        assert "is 900 euro" in root.get("/v1/feedback").text
+        take_in(office, rates, NEW)
+        (shown,) = root.get("/v1/feedback").json()
+        assert shown["withheld"] and "is 900 euro" not in str(shown)
+        assert "is 900 euro" in bob.get(f"/v1/answers/{answer}").text
+
+
 class TestRemovedText:
     """What a document was that is gone, a new file of its name doesn't bring back."""
 
@@ -144,9 +156,10 @@ class TestRemovedText:
         old = take_in(office, rates, OLD)
         keep_answer(office.house.catalog, "bob", old, OLD)
         office.house.catalog.scrub()
-        assert "catalog.db" in where(office, b"rate is 900 euro")
+        assert "catalog.db" in holding(office.house.data, b"rate is 900 euro")
         self.removed_and_sent_again(office, rates)
-        assert not {name for name in where(office, b"rate is 900 euro") if name.startswith("catalog")}
+        left = holding(office.house.data, b"rate is 900 euro")
+        assert not [name for name in left if name.startswith("catalog")]
 
     def test_an_answer_that_was_on_its_way_is_kept_without_it(self, office: Service, rates: Path) -> None:
         catalog = office.house.catalog
@@ -179,13 +192,44 @@ class TestRemovedText:
         assert shown["nearest"] == []
 
 
+class TestRedaction:
+    """One button takes the old text away everywhere; those may press it who may remove the document."""
+
+    def test_by_whom_it_is_looked_at_and_done(self, office: Service, rates: Path) -> None:
+        old = take_in(office, rates, OLD)
+        answer, _ = keep_answer(office.house.catalog, "bob", old, OLD)
+        new = take_in(office, rates, NEW)
+        path = f"/v1/documents/{old.id}/redaction"
+        with office.signed_in("bob") as bob, office.signed_in("ada") as ada, office.signed_in("root") as root:
+            for client in (bob, ada):
+                assert client.get(path).status_code == client.post(path).status_code == 403
+            assert told(bob, doors(old)[0], old.revision)[0] == 200
+            looked = root.get(path).json()
+            assert (looked["documents"], looked["revisions"], looked["answers"], looked["shared"]) == (1, 1, 1, 0)
+            assert told(bob, doors(old)[0], old.revision)[0] == 200, "looking does nothing"
+            assert root.post(path).json() == looked
+            for door in doors(old):
+                assert told(bob, door, old.revision)[0] == 404
+                assert told(bob, door, new.revision)[0] == 200
+            assert bob.get(f"/v1/answers/{answer}").json()["withheld"]
+            (noted,) = [row for row in root.get("/v1/audit").json() if row["action"] == "document.redact"]
+            assert (noted["what"], noted["detail"]["revisions"]) == (old.id, 1)
+            assert root.get(path).json()["revisions"] == 0
+        wait_until(lambda: not holding(office.house.data, b"900 euro"))
+
+    def test_of_a_document_that_one_may_not_see_nothing_is_told(self, office: Service) -> None:
+        (merger,) = office.house.catalog.documents(collection="board")
+        curates = office.house.catalog.people.find(name="bob")
+        assert curates
+        office.house.catalog.people.curate(curates.id, ["default"])
+        with office.signed_in("bob") as bob:
+            for call in (bob.get, bob.post):
+                hidden, none = call(f"/v1/documents/{merger.id}/redaction"), call("/v1/documents/none/redaction")
+                assert hidden.status_code == none.status_code == 404
+                assert hidden.json()["detail"] == none.json()["detail"]
+
+
 def person_id(office: Service, name: str) -> str:
     found = office.house.catalog.people.find(name=name)
     assert found
     return found.id
-
-
-def where(office: Service, words: bytes) -> set[str]:
-    """The files of the data folder that hold these words."""
-    data = office.house.data
-    return {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file() and words in path.read_bytes()}
