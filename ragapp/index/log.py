@@ -12,21 +12,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import qdrant_edge as edge
 
-_NOBODY: list[int | UUID | str] = [str(UUID(int=number)) for number in range(20_000)]
-"""Ids that no chunk has: a chunk's id is made with a hash (RFC 9562, version 5), these are of no version."""
-_BETWEEN_LOOKS = 4
-_MOST_WRITES = 400
-"""Some 300 MB: more than its three files hold."""
+from ragapp.index.edge_requests import is_value
+
+_FILLING = {"filling": "0" * 2_000_000}
+_MOST_WRITES = 200
+"""Some 400 MB: more than its three files hold."""
 
 
 def write_nothing(shard: Any) -> None:
-    """Writes that change nothing and take some 3 MB of the log, flushed: short enough for a search to wait for."""
-    for _ in range(_BETWEEN_LOOKS):
-        shard.update(edge.UpdateOperation.delete_points(_NOBODY))
+    """A write that means no chunk and takes 2 MB of the log, flushed."""
+    nobody = edge.Filter(must=[is_value("document_id", ""), is_value("revision", -1)])
+    shard.update(edge.UpdateOperation.set_payload_by_filter(nobody, _FILLING))
     shard.flush()
 
 
@@ -35,7 +34,7 @@ def roll_over(folder: Path, write: Callable[[], None]) -> bool:
     with ExitStack() as held:
         # by what is held open of them: a full one gets another name, and a new one may get an old one's number
         before = [held.enter_context(path.open("rb")) for path in _begun(folder)]
-        for _ in range(0, _MOST_WRITES, _BETWEEN_LOOKS):
+        for _ in range(_MOST_WRITES):
             if not any(os.fstat(file.fileno()).st_nlink for file in before):
                 return True
             write()
