@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.service_tables import AnswerTable, MentionTable
@@ -76,18 +76,21 @@ class Mentions:
     def erase(self) -> int:
         """Take what is marked as gone out of the kept records; returns how many answers lost something."""
         erased = 0
-        while True:
+        # looked up without the right to write, which somebody else may have: mostly there is nothing
+        while answers := self._marked():
             with self._sessions.writing() as session:
-                wanted = select(MentionTable.answer_id).where(MentionTable.gone).distinct().limit(_PAGE)
-                answers = session.scalars(wanted).all()
-                if not answers:
-                    return erased
                 lost = gone_of(session, answers)
-                for answer in session.scalars(select(AnswerTable).where(AnswerTable.id.in_(answers))):
+                for answer in session.scalars(select(AnswerTable).where(AnswerTable.id.in_(answers))).all():
                     kept = without(json.loads(answer.record), lost[answer.id])
                     answer.record = packed(kept)
-                session.execute(delete(MentionTable).where(MentionTable.answer_id.in_(answers), MentionTable.gone))
-                erased += len(answers)
+                    _note(session, answer.id, kept)
+            erased += len(answers)
+        return erased
+
+    def _marked(self) -> Sequence[str]:
+        wanted = select(MentionTable.answer_id).where(MentionTable.gone).distinct().limit(_PAGE)
+        with self._sessions.reading() as session:
+            return session.scalars(wanted).all()
 
     def count(self) -> int:
         """How many mentions there are, gone ones too."""
@@ -137,13 +140,7 @@ def packed(record: object) -> str:
 def keep(session: Session, answer_id: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """Note what an answer tells of documents as it is kept; returns the record without what went while it was made."""
     kept = without(record, _not_there(session, mentions_of(record)))
-    session.execute(delete(MentionTable).where(MentionTable.answer_id == answer_id))
-    session.add_all(
-        MentionTable(
-            answer_id=answer_id, document_id=each.document_id, revision=each.revision, shown=each.shown, gone=False
-        )
-        for each in mentions_of(kept)
-    )
+    _note(session, answer_id, kept)
     return kept
 
 
@@ -169,6 +166,16 @@ def gone_of(session: Session, answer_ids: Sequence[str]) -> dict[str, set[Told]]
         ):
             found[answer].add((document, revision))
     return found
+
+
+def _note(session: Session, answer_id: str, record: Mapping[str, Any]) -> None:
+    session.execute(delete(MentionTable).where(MentionTable.answer_id == answer_id))
+    rows = [
+        {"answer_id": answer_id, "document_id": each.document_id, "revision": each.revision, "shown": each.shown}
+        for each in mentions_of(record)
+    ]
+    if rows:
+        session.execute(insert(MentionTable), [row | {"gone": False} for row in rows])
 
 
 def _not_there(session: Session, mentions: Iterable[Mention]) -> set[Told]:

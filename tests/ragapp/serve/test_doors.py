@@ -380,7 +380,7 @@ BROKEN: dict[str, tuple[Door, Any, str, Any]] = {
     "suggestions": (be_suggested, Collections, "newest", lambda rules, _, *limits: _newest(rules, ALL, *limits)),
     "exports": (talk, conversations, "readable", _as_it_was),
     "files of a conversation": (talk, attachments, "own", _whosever),
-    "feedback": (complain, feedback, "readable", _as_it_was),
+    "feedback": (complain, feedback, "readable_by_another", _as_it_was),
     "an agent's search": (use_tool, HouseDesk, "search", _search_as_everybody),
     "jobs": (look_at_work, Jobs, "page", lambda kept, limit, **_: kept.list(limit)),
     "what a job does": (look_at_work, jobs, "_may", lambda *_: True),
