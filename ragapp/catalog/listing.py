@@ -54,21 +54,24 @@ class Earlier:
     """SHA-256 of their bytes, where these are others than now."""
 
 
+def place_of(row: DocumentRow) -> tuple[str, str]:
+    """Where a document stands in the order of lists. It stays when the document goes."""
+    return row.collection, row.source
+
+
 class Listing:
     """The documents of one catalog in pages."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def page(self, wanted: Wanted, limit: int, after: str = "") -> tuple[tuple[DocumentRow, ...], int]:
-        """Documents by collection and source behind the document with the id `after`, and how many there are in all."""
+    def page(self, wanted: Wanted, limit: int, behind: tuple[str, ...] = ()) -> tuple[tuple[DocumentRow, ...], int]:
+        """Documents in their order behind a place, from the beginning without one, and how many there are in all."""
         conditions = _conditions(wanted)
         listed = select(DocumentTable).where(*conditions).order_by(DocumentTable.collection, DocumentTable.source)
         with self._sessions.reading() as session:
-            if after and (last := session.get(DocumentTable, after)):
-                listed = listed.where(
-                    tuple_(DocumentTable.collection, DocumentTable.source) > tuple_(last.collection, last.source)
-                )
+            if behind:
+                listed = listed.where(tuple_(DocumentTable.collection, DocumentTable.source) > tuple_(*behind))
             rows = to_rows(session, session.scalars(listed.limit(limit)).all())
             total = session.scalar(select(func.count()).select_from(DocumentTable).where(*conditions)) or 0
             return tuple(rows), total

@@ -20,6 +20,7 @@ from ragapp.serve.answers import INTERRUPTED, Answers
 from ragapp.serve.bodies import SMALL_BODY
 from ragapp.serve.care import EngineCare
 from ragapp.serve.connections import Connections, Limits
+from ragapp.serve.cursors import Cursors
 from ragapp.serve.descriptors import room
 from ragapp.serve.drawing import Drawing
 from ragapp.serve.forgetting import keep_sweeping
@@ -101,6 +102,7 @@ def build_house(rag: RagApp, page_care: PageCare | None = None) -> House:
         drawing=Drawing(),
         connections=_connections(serve, metrics),
         spooling=Spooling(_UPLOADS_EACH * (serve.upload_mib << 20), _UPLOADS * (serve.upload_mib << 20)),
+        cursors=Cursors(rag.settings.data / "secret"),
         provider=Provider(serve.oidc) if serve.oidc.issuer and not serve.single_user else None,
         page=PageProxy(page_url) if page_url else None,
         page_care=page_care,

@@ -39,7 +39,7 @@ class DocumentOut(BaseModel):
 
 class DocumentsOut(BaseModel):
     documents: list[DocumentOut]
-    next: str | None = Field(description="What to send as `after` for the next page; none at the end.")
+    next: str | None = Field(description="What to send as `after`, with the same filters, for the next page.")
     total: int
 
 

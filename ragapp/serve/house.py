@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ragapp.serve.answers import Answers
     from ragapp.serve.care import EngineCare
     from ragapp.serve.connections import Connections
+    from ragapp.serve.cursors import Cursors
     from ragapp.serve.drawing import Drawing
     from ragapp.serve.oidc import Provider
     from ragapp.serve.page_care import PageCare
@@ -50,6 +51,8 @@ class House:
     drawing: Drawing
     connections: Connections
     spooling: Spooling
+    cursors: Cursors
+    """Where pages of lists ended, sealed."""
     embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
     """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
     traces: Traces | None = None

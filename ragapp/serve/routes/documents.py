@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field
 
 from ingest.redaction import Redaction
 from ingest.uploads import stage
+from ragapp.catalog.listing import place_of
 from ragapp.catalog.rows import DocumentRow, DocumentState
 from ragapp.errors import Unreadable
 from ragapp.serve.callers import Asker, Caller, Curator
+from ragapp.serve.cursors import LONGEST
 from ragapp.serve.document_shapes import DocumentOut, DocumentsOut, JobOut, document_out, job_out
 from ragapp.serve.house import House, house_of
 from ragapp.serve.naming import group_names
@@ -59,16 +61,18 @@ def list_documents(
     state: Annotated[DocumentState | None, Query(description="failed ones are shown to curators.")] = None,
     find: Annotated[str, Query(max_length=200, description="Part of the name or the title.")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    after: Annotated[str, Query(max_length=64, description="`next` of the page before.")] = "",
+    after: Annotated[str, Query(max_length=LONGEST, description="`next` of the page before, as it came.")] = "",
 ) -> DocumentsOut:
     """Documents that one may see, and all of the collections that one looks after."""
     house = house_of(request)
     wanted = wanted_documents(caller, collection=collection, origin=origin, state=state, like=find)
-    rows, total = house.catalog.listing.page(wanted, limit + 1, after)
+    bound = "documents", caller.person.id, collection, origin, state or "", find
+    behind = house.cursors.open(after, *bound) if after else ()
+    rows, total = house.catalog.listing.page(wanted, limit + 1, behind)
     shown = rows[:limit]
     return DocumentsOut(
         documents=[_out(house, caller, row) for row in shown],
-        next=shown[-1].id if len(rows) > limit else None,
+        next=house.cursors.seal(place_of(shown[-1]), *bound) if len(rows) > limit else None,
         total=total,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from itertools import takewhile
 from typing import Annotated
 from urllib.parse import quote
@@ -13,6 +15,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from ragapp.access import Scope
+from ragapp.catalog.rows import DocumentRow
 from ragapp.errors import Unreadable
 from ragapp.serve.callers import Asker
 from ragapp.serve.document_shapes import BoxOut, box_out
@@ -98,7 +101,7 @@ def read_text(
         if each.kind == "title" and not each.hidden and each.end > part.start and each.start < part.end
     ]
     return TextOut(
-        document_id=row.id, revision=revision or row.revision, title=extracted.title, text=part.text,
+        document_id=row.id, revision=revision or row.revision, title=row.title, text=part.text,
         start=part.start, end=part.end, total=len(extracted.text), pages=extracted.pages, headings=headings,
         notes=list(extracted.notes),
     )  # fmt: skip
@@ -196,7 +199,7 @@ def get_original(request: Request, document_id: DocumentId, caller: Asker, revis
     if not path.is_file():
         raise Unreadable("The original of this document is missing; an admin can look into it: ragapp doctor --verify")
     house.note(caller.person.id, "document.original", row.id)
-    return FileResponse(path, media_type="application/octet-stream", headers=_as_file(row.source))
+    return FileResponse(path, media_type="application/octet-stream", headers=_as_file(row) | {"ETag": f'"{path.name}"'})
 
 
 def _around(words: Sequence[Word], start: int, end: int) -> list[BoxOut]:
@@ -221,11 +224,13 @@ def _stands_by(before: Box, box: Box) -> bool:
     return before.page == box.page and box.y1 >= before.y0 and box.y0 - before.y1 <= _GAP * (box.y1 - box.y0)
 
 
-def _as_file(source: str) -> dict[str, str]:
-    name = source.rsplit("/", 1)[-1] or "document"
+def _as_file(row: DocumentRow) -> dict[str, str]:
+    name = row.source.rsplit("/", 1)[-1] or "document"
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._- ") else "_" for letter in name)
     return {
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
+        # not the file's own time: equal bytes are kept once, and it tells when anybody's were first taken in
+        "Last-Modified": format_datetime(row.changed or datetime.now(UTC), usegmt=True),
     }

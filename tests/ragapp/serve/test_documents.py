@@ -192,6 +192,39 @@ def test_a_list_comes_in_pages(office: Service) -> None:
         assert len(seen) == len(set(seen)) == page["total"] == 10
 
 
+def test_a_place_in_a_list_can_not_be_made_up(office: Service) -> None:
+    hidden = document_id("board", next(row.source for row in office.house.catalog.documents(collection="board")))
+    with office.signed_in("root") as root, office.signed_in("bob") as bob:
+        taken_in(root, {f"{number:02}.md": f"# N{number}".encode() for number in range(4)})
+
+        def listed(client: httpx.Client, **asked: object) -> httpx.Response:
+            return client.get("/v1/documents", params={"limit": 2, **asked})
+
+        place = listed(bob).json()["next"]
+        assert hidden not in place
+        assert listed(bob, after=place).json()["documents"][0]["source"] == "00.md"
+        shown = listed(bob).json()["documents"][0]["id"]
+        refused = [
+            listed(bob, after=made_up)
+            for made_up in (hidden, shown, document_id("board", "nothing"), "x", "%", "=", f"{place}A", place[:-2],
+                            f"A{place[1:]}", place.swapcase(), "é", "A" * 9000)
+        ]  # fmt: skip
+        # another's, and one's own of a list of other things
+        refused += [listed(root, after=place), listed(bob, after=place, find="0")]
+        refused += [listed(bob, after=place, collection="default"), listed(bob, after=place, state="live")]
+        assert {answer.status_code for answer in refused} == {422}
+        assert len({answer.json()["detail"] for answer in refused}) == 1
+
+
+def test_a_place_in_a_list_stays_when_the_document_there_goes(office: Service) -> None:
+    with office.signed_in("root") as root:
+        taken_in(root, {f"{number:02}.md": f"# N{number}".encode() for number in range(6)})
+        page = root.get("/v1/documents", params={"limit": 3, "collection": "default"}).json()
+        assert root.delete(f"/v1/documents/{page['documents'][-1]['id']}").status_code == 204
+        then = root.get("/v1/documents", params={"limit": 9, "collection": "default", "after": page["next"]}).json()
+        assert [document["source"] for document in then["documents"]] == [f"{number:02}.md" for number in range(1, 6)]
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\etc\\passwd"])
 def test_a_name_leads_nowhere(office: Service, name: str) -> None:
     with office.signed_in("root") as root:
