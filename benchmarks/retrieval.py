@@ -126,7 +126,7 @@ def _latency(index: EdgeIndex, rng: np.random.Generator, centres: Any) -> list[R
 def _bare(index: EdgeIndex, vector: Vector, sparse: Any, *, among_all: bool = False) -> list[tuple[Any, float, Any]]:
     """What a program would write that calls Edge itself, and reads as many chunks as ours brings: both branches'.
 
-    Words are rare among what is visible, or `among_all`, as where nothing is said: then scores tell of what is hidden."""
+    Words are rare among what is visible, or `among_all`, as where nothing is said; then scores tell what is hidden."""
     visible = edge.Filter(must=[edge.FieldCondition("groups", match=edge.MatchAny(["everyone"]))])
     words = edge.SparseVector(list(sparse.indices), list(sparse.values))
     same = edge.SearchParams(hnsw_ef=SEARCH_EF)

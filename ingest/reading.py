@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ingest.chunk import chunk
 from ingest.containers import ContainerLimits, Opened, holds_files, holds_only_files, open_container
+from ingest.dates import dated_title
 from ingest.parse import kind_of, parse, title_of_name
 from ingest.report import Failure
 from ingest.spool import spool
@@ -122,20 +123,23 @@ def _without_text(opened: Opened, error: Unreadable) -> Opened:
 def _extracted(original: Path, order: ReadOrder) -> tuple[Extracted, str]:
     """The text as the parser makes it now, from the bytes that were kept, and the version it is kept under.
 
-    Equal bytes have one kept text, which others' citations may point into: it is never written over. The title is the
-    file's own where the document gives itself none.
+    Equal bytes have one kept text, which others' citations may point into: it is never written over. Where the document
+    gives itself no title, title and date are of the file's own name, and never of another's who sent the same bytes.
     """
     untitled: dict[str, Extracted] = {}
     for version in text_versions(bool(order.ocr)):
         if (known := order.files.extracted(order.sha256, version)) is None:
             continue
-        if known.titled is not None:
-            return known if known.titled else replace(known, title=title_of_name(order.name)), version
+        if known.titled:
+            return known, version
+        own = title_of_name(order.name)
+        if known.titled is False and dated_title(own) == dated_title(known.title):
+            return replace(known, title=own), version
         untitled[version] = known
     extracted = parse(original, name=order.name, max_text_bytes=order.max_text_bytes, ocr=order.ocr)
     version = text_version(extracted)
     if version in untitled:
-        return replace(untitled[version], title=extracted.title), version
+        return replace(untitled[version], title=extracted.title, dated=extracted.dated), version
     order.files.keep_extracted(order.sha256, version, extracted)
     return extracted, version
 

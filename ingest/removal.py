@@ -6,7 +6,7 @@ commit; a crash leaves it to the next command that opens the index.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.named import documents_named, with_members
@@ -41,9 +41,15 @@ class Removal:
         return sum(row.chunks for row in self.documents)
 
 
-def plan_removal(catalog: Catalog, names: Sequence[str] = (), origin: str = "") -> Removal:
+def plan_removal(
+    catalog: Catalog,
+    names: Sequence[str] = (),
+    origin: str = "",
+    counts: Callable[[DocumentRow], bool] = lambda _: True,
+) -> Removal:
     """What removing these documents and folders, or all of a synced source, would take away; nothing is done.
 
+    Of other documents with the same bytes only those are told of that `counts` is true of; their bytes stay anyway.
     Raises CatalogError for a name that nothing has.
     """
     rows = [row for name in names for row in documents_named(catalog, name)]
@@ -53,7 +59,7 @@ def plan_removal(catalog: Catalog, names: Sequence[str] = (), origin: str = "") 
     family = with_members(catalog, rows)
     going = {row.id for row in family}
     size: dict[str, int] = {row.sha256: row.size for row in family if row.sha256}
-    needed = {row.sha256 for row in catalog.documents() if row.id not in going}
+    needed = {row.sha256 for row in catalog.documents() if row.id not in going and counts(row)}
     known = {row.name for row in catalog.origins.list()}
     return Removal(
         family,

@@ -35,6 +35,9 @@ _BATCH = 128
 _TIMEOUT_S = 60
 _ANSWERS_S = 5
 """How long a server that is only asked whether it is there may take."""
+_OLDEST = (1, 19)
+"""The first server that counts words among what a filter lets through. An older one passes over the wish without a word
+and counts them among all chunks, so that scores tell what is hidden."""
 _PAYLOAD_INDEXES = {
     **dict.fromkeys(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD),
     **dict.fromkeys(INTEGER_FIELDS, models.PayloadSchemaType.INTEGER),
@@ -47,9 +50,21 @@ T = TypeVar("T")
 def open_server(url: str, api_key: str | None, fingerprint: str, dimensions: int) -> ServerIndex:
     """The index of one embedding model on a server; made when it isn't there. Raises IndexUnavailable."""
     with _in_words(url):
-        # the check only warns, and to stderr; a server that is too old refuses the first request in words
+        # the library's check only warns, and to stderr
         client = QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False)
+        version = client.info().version
+    _refuse_old(url, version)
     return ServerIndex(client, index_name(fingerprint), dimensions)
+
+
+def _refuse_old(url: str, version: str) -> None:
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    if len(numbers) < 2 or numbers < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise IndexUnavailable(
+            f"The Qdrant server at {url} is version {version[:50]!r}, whose scores would tell of documents that "
+            f"a reader may not see; put version {oldest} or newer in its place."
+        )
 
 
 def reach_server(url: str, api_key: str | None) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, File, Form, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from ingest.redaction import Redaction
+from ingest.removal import plan_removal
 from ingest.uploads import stage
 from ragapp.catalog.listing import place_of
 from ragapp.catalog.rows import DocumentRow, DocumentState
@@ -38,7 +39,9 @@ class RemovalOut(BaseModel):
     documents: int = Field(description="With all that lies in it.")
     members: int = Field(description="Of these, how many lie in a mail or archive that goes.")
     bytes: int
-    shared: int = Field(description="Originals that stay since another document has the same bytes.")
+    shared: int = Field(
+        description="Originals that stay since another document that one looks after has the same bytes."
+    )
     followed: list[str] = Field(description="Synced sources that would bring it in again.")
 
 
@@ -117,7 +120,9 @@ def show_document_to(request: Request, document_id: DocumentId, given: GroupsIn,
 def look_at_removal(request: Request, document_id: DocumentId, caller: Curator) -> RemovalOut:
     """What removing it would take away; nothing is done."""
     house = house_of(request)
-    planned = house.rag.plan_removal(changeable_document(house, caller, document_id).id)
+    row = changeable_document(house, caller, document_id)
+    # that somebody else's document has the same bytes is not theirs to know
+    planned = plan_removal(house.catalog, [row.id], counts=lambda other: caller.may_curate(other.collection))
     return RemovalOut(
         documents=len(planned.documents),
         members=planned.members,

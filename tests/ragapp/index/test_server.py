@@ -21,7 +21,7 @@ def refusing() -> Iterator[HTTPServer]:
     class Answer(BaseHTTPRequestHandler):
         def answer(self) -> None:
             status, said = self.server.answer  # type: ignore[attr-defined]
-            body = ('{"status":{"error":"' + said + '"},"time":0.0}').encode()
+            body = ('{"status":{"error":"' + said + '"},"time":0.0}').encode() if status >= 400 else said.encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -60,3 +60,19 @@ def test_a_refusal_says_what_to_do(
     refusing.answer = (status, said)  # type: ignore[attr-defined]
     with pytest.raises(kind, match=sentence):
         open_server(f"http://127.0.0.1:{refusing.server_port}", "key", "f00", 4)
+
+
+@pytest.mark.parametrize("version", ["1.18.4", "1.9.0", "0.11.7", "unknown", ""])
+def test_a_server_that_counts_words_among_what_is_hidden_is_refused(refusing: HTTPServer, version: str) -> None:
+    refusing.answer = (200, f'{{"title":"qdrant","version":"{version}"}}')  # type: ignore[attr-defined]
+    with pytest.raises(IndexUnavailable, match=rf"is version '{version}', whose .* put version 1\.19 or newer"):
+        open_server(f"http://127.0.0.1:{refusing.server_port}", None, "f00", 4)
+
+
+@pytest.mark.parametrize("version", ["1.19.0", "1.20.3", "2.0.0-dev"])
+def test_a_newer_one_is_asked_on(refusing: HTTPServer, version: str) -> None:
+    refusing.answer = (200, f'{{"title":"qdrant","version":"{version}"}}')  # type: ignore[attr-defined]
+    # what follows is no answer of a server's
+    with pytest.raises(Exception) as failed:
+        open_server(f"http://127.0.0.1:{refusing.server_port}", None, "f00", 4)
+    assert "or newer" not in str(failed.value)

@@ -180,6 +180,20 @@ def test_removing_says_first_what_goes(office: Service) -> None:
         assert not any("Quokkas" in passage["text"] for passage in passages)
 
 
+def test_what_goes_does_not_tell_who_else_has_the_same_bytes(office: Service) -> None:
+    guessed = {"guess.md": b"# Plan\n\nThe firm buys a second foundry."}
+    with office.signed_in("root") as root, office.signed_in("ada") as ada:
+        root.put("/v1/collections/secret", json={"groups": ["nobody"]})
+        taken_in(ada, guessed, "board")
+        path = f"/v1/documents/{document_id('board', 'guess.md')}/removal"
+        before = ada.get(path).json()
+        taken_in(root, guessed, "secret")
+        assert ada.get(path).json() == before
+        assert (root.get(path).json()["shared"], root.get(path).json()["bytes"]) == (1, 0)
+        taken_in(ada, {"again.md": guessed["guess.md"]}, "board")
+        assert ada.get(path).json()["shared"] == 1
+
+
 def test_a_list_comes_in_pages(office: Service) -> None:
     with office.signed_in("root") as root:
         taken_in(root, {f"{number:02}.md": f"# N{number}".encode() for number in range(7)})
