@@ -20,6 +20,7 @@ from ingest.patterns import Selection
 from ingest.protected import Protected
 from ingest.sources import hidden
 from ragapp.errors import KeptOut, PassingFault, SourceUnavailable, StorageFull, Unreadable
+from ragapp.private import private_folder
 
 TRIES = 4
 """How often a file is asked for; each try goes on where the last broke off."""
@@ -114,7 +115,7 @@ class Remote:
 
     @contextmanager
     def fetch(self, wanted: Wanted, stop: Stop = never) -> Iterator[Path]:
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        private_folder(self._scratch)
         # a name of our own: what the source calls the file never becomes a path here
         handle, name = tempfile.mkstemp(prefix="fetched-", dir=self._scratch)
         path = Path(name)

@@ -16,6 +16,7 @@ from typing import IO
 
 from ingest.origins import Entry, NotListed
 from ragapp.errors import CatalogError, StorageFull, Unreadable
+from ragapp.private import private_file, private_folder
 
 _LONGEST = 300
 _LAST_S = 7 * 24 * 3600.0
@@ -52,11 +53,11 @@ def stage(folder: Path, files: Iterable[tuple[str, IO[bytes]]]) -> list[Upload]:
     room = folder / token_hex(8)
     staged: dict[str, Upload] = {}
     try:
-        room.mkdir(parents=True)
+        private_folder(room)
         for number, (name, content) in enumerate(files):
             source = source_of(name)
             path = room / str(number)
-            with path.open("wb") as sink:
+            with open(path, "wb", opener=private_file) as sink:
                 shutil.copyfileobj(content, sink, 1 << 20)
             staged[source] = Upload(source, path)
     except OSError as error:

@@ -287,7 +287,7 @@ class RagApp:
 
     @property
     def catalog(self) -> Catalog:
-        return self._part("catalog", lambda: Catalog.open(self.settings.data))
+        return self._part("catalog", self._open_catalog)
 
     @property
     def files(self) -> DocumentFiles:
@@ -421,6 +421,12 @@ class RagApp:
             index.close()
             raise
         return index
+
+    def _open_catalog(self) -> Catalog:
+        from ragapp.backup.exchange import finish_restore
+
+        finish_restore(self.settings.data)
+        return Catalog.open(self.settings.data)
 
     def _build_retrieval(self) -> Retrieval:
         from ragapp.retrieve.hybrid import Retrieval

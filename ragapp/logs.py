@@ -8,6 +8,7 @@ the service, has nobody else's messages, and all of them go to the log (`open_pr
 from __future__ import annotations
 
 import contextvars
+import io
 import json
 import logging
 import logging.handlers
@@ -18,8 +19,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ragapp.private import private_file, private_folder
 from ragapp.repeated import Repeated
 from ragapp.settings import Settings
 
@@ -107,6 +109,12 @@ class _OffTheTerminal(logging.handlers.RotatingFileHandler):
             for count in self._repeated.rest():
                 super().emit(count)
         super().close()
+
+    def _open(self) -> io.TextIOWrapper:
+        stream = open(  # noqa: SIM115 - the handler closes it
+            self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=private_file
+        )
+        return cast("io.TextIOWrapper", stream)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Lose the line: whoever needs to write there says so in a better sentence."""
@@ -201,7 +209,7 @@ _sorter = _Sorter()
 def _opened(settings: Settings, *, of_process: bool) -> Log:
     path = log_path(settings)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         path = path.resolve()
         file: logging.Handler = _OffTheTerminal(path)
     except OSError:

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from ragapp.errors import SettingsError
+from ragapp.private import private_folder
 
 
 def read_secret(path: Path, key: str) -> str:
@@ -26,7 +27,7 @@ def read_secret(path: Path, key: str) -> str:
 def own_secret(path: Path) -> bytes:
     """32 random bytes that stay the same from their first use on, in a file that only its owner can read."""
     if not path.exists() or not path.stat().st_size:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         # written beside and renamed: a crash or another process at the same moment must leave no empty secret
         draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
         draft.touch(mode=0o600)

@@ -8,70 +8,145 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ragapp.backup.exchange import PARTS, exchange, finish_restore, stage
 from ragapp.backup.manifest import HEAD, MANIFEST, Head, read_head
+from ragapp.backup.newer import Rights, credentials_of, keep_newer, revived
 from ragapp.catalog.catalog import FILE_NAME, Catalog
 from ragapp.errors import CatalogError, StorageFull
 from ragapp.index.holes import end_with_holes, write_with_holes
 from ragapp.index.owner import Ownership
+from ragapp.private import private_folder
 
 _BLOCK = 1 << 20
 _SPARE_BYTES = 64 << 20
 _EVERY_BYTES = 64 << 20
+_NAMED = 20
+"""Of what would come back, in a sentence."""
 _STAYS = ("models", "logs")
 """What a backup doesn't hold and a restore leaves where it is."""
-_PARTS = ("index", "originals", "extracted", "secret", FILE_NAME)
-"""What is replaced; the catalog last, so that no search sees documents before all of the rest is there."""
-_OUT = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "index", "originals", "extracted", "secret", "scratch")
-"""What goes before, the catalog first."""
 
 Say = Callable[[str], None]
+Ask = Callable[["Doubt"], Rights | None]
+"""What to do about a doubt; None where nothing is to be done at all."""
 
 
-def restore_backup(backup: Path, data: Path, say: Say, *, force: bool = False) -> Head:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Rights that a restore would give back, or of which nobody can tell whether they were taken away since."""
+
+    sentence: str
+    """Why it asks, with when the backup was made."""
+    lines: tuple[str, ...]
+    """What would be so again, each in words."""
+    known: bool
+    """Whether it is known what was taken away, so that it can be left so."""
+
+
+def refuse_doubts(doubt: Doubt) -> Rights | None:
+    """Nobody is there to be asked. Raises CatalogError, naming what would come back and how to say what is meant."""
+    named = "; ".join(doubt.lines[:_NAMED])
+    more = f"; and {len(doubt.lines) - _NAMED} more" if len(doubt.lines) > _NAMED else ""
+    leave = "--rights now to leave it taken away, or " if doubt.known else ""
+    raise CatalogError(
+        f"{doubt.sentence}: {named}{more}. Add {leave}--rights backup to have it as it was then; nothing was changed."
+    )
+
+
+def restore_backup(
+    backup: Path,
+    data: Path,
+    say: Say,
+    *,
+    force: bool = False,
+    rights: Rights | None = None,
+    ask: Ask = refuse_doubts,
+) -> Head | None:
     """Make `data` what it was when the backup was made; models and logs stay as they are.
 
-    Nothing is touched before every part was unpacked and has the hash that the manifest says. Raises CatalogError for
-    a folder that holds something already (unless `force`), a damaged backup, or one of a newer version; IndexLocked
-    where another process works on the folder; StorageFull where there is no room.
+    Credentials, locks and the audit are the newer of both. Where rights were taken away since, or where that can't be
+    known, `rights` says whether they come back; `ask` is asked where it says nothing. Returns the backup's head, None
+    where the answer was to do nothing. Nothing is touched before every part was unpacked and has the hash that the
+    manifest says. Raises CatalogError for a folder that holds something already (unless `force`), a damaged backup, or
+    one of a newer version; IndexLocked where another process works on the folder; StorageFull where there is no room.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    holds = sorted(path.name for path in data.iterdir() if path.name not in _STAYS and not path.name.startswith("."))
-    if holds and not force:
-        raise CatalogError(
-            f"The folder {data} holds data already ({', '.join(holds[:4])}); choose another --data, or add --force to "
-            "replace it."
-        )
     with ExitStack() as held:
+        held.callback(Ownership.of_folder(data).release)
+        finish_restore(data)
+        holds = sorted(
+            path.name for path in data.iterdir() if path.name not in _STAYS and not path.name.startswith(".")
+        )
+        if holds and not force:
+            raise CatalogError(
+                f"The folder {data} holds data already ({', '.join(holds[:4])}); choose another --data, or add --force "
+                "to replace it."
+            )
         for owner in data.glob("index/*.owner"):
             held.callback(Ownership.take(owner, owner.with_suffix("")).release)
-        _refuse_running_jobs(data)
-        stage = Path(tempfile.mkdtemp(dir=data, prefix=".restore-"))
-        held.callback(shutil.rmtree, stage, ignore_errors=True)
-        head = _unpack(backup, stage, say)
-        _exchange(data, stage)
+        fault = _refuse_running_jobs(data)
+        new = held.enter_context(stage(data))
+        head = _unpack(backup, new, say)
+        if (new / FILE_NAME).exists() and not _settle_rights(data, new, head, fault, rights, ask, say):
+            return None
+        try:
+            exchange(data, new)
+        except OSError as error:
+            raise CatalogError(
+                f"The backup {backup} can't be put into {data}: {error.strerror}; nothing was changed."
+            ) from error
     return head
 
 
-def _refuse_running_jobs(data: Path) -> None:
+def _settle_rights(data: Path, new: Path, head: Head, fault: str, rights: Rights | None, ask: Ask, say: Say) -> bool:
+    """Bring the backup's catalog in line with the folder's own; whether the restore is to go on."""
+    # of this version, as the folder's own is by now
+    Catalog.open(new).close()
+    for beside in new.glob(f"{FILE_NAME}.*"):
+        beside.unlink()
+    staged, current = new / FILE_NAME, data / FILE_NAME
+    doubt: Doubt | None = None
+    if fault:
+        why = (
+            f"{fault} So nobody can tell what was revoked, locked or deleted after {head.made}, and would be good again"
+        )
+        doubt = Doubt(why, credentials_of(staged), known=False)
+        if rights == "now":
+            refuse_doubts(doubt)
+    elif current.exists() and (lines := revived(staged, current)):
+        doubt = Doubt(f"Rights were taken away since {head.made} that this backup gives back", lines, known=True)
+    elif not current.exists() and (good := credentials_of(staged)):
+        say(
+            f"{len(good)} accounts and tokens are as they were at {head.made}; what was revoked or locked after that "
+            "is not known here."
+        )
+    if doubt and doubt.lines and rights is None:
+        rights = ask(doubt)
+        if rights is None:
+            return False
+    keep_newer(staged, current if current.exists() and not fault else None, rights or "now", head.made)
+    return True
+
+
+def _refuse_running_jobs(data: Path) -> str:
+    """Returns why the folder's own catalog can't be read, which is a reason to restore; empty where it can be."""
     if not (data / FILE_NAME).exists():
-        return
+        return ""
     try:
         catalog = Catalog.open(data)
-    except CatalogError:
-        # a damaged catalog is a reason to restore, and has no jobs that anybody could read
-        return
+    except CatalogError as error:
+        return str(error)
     try:
         running = [job.id for job in catalog.jobs.list(100) if job.state == "running"]
     finally:
         catalog.close()
     if running:
         raise CatalogError(f"Job {running[0]} is running on {data}; wait for its end, then restore.")
+    return ""
 
 
 def _unpack(backup: Path, stage: Path, say: Say) -> Head:
@@ -130,10 +205,10 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, stage: Path, backup: Pa
     """One part written below `stage`; returns its SHA-256. A name that leads elsewhere is no name of ours."""
     path = PurePosixPath(entry.name)
     source = tar.extractfile(entry) if entry.isreg() else None
-    if source is None or path.is_absolute() or ".." in path.parts or path.parts[0] not in _PARTS:
+    if source is None or path.is_absolute() or ".." in path.parts or path.parts[0] not in PARTS:
         raise CatalogError(f"The backup {backup} holds {entry.name!r}, which ragapp never writes; nothing was changed.")
     target = stage / path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(target.parent)
     digest = hashlib.sha256()
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:
         while block := source.read(_BLOCK):
@@ -143,32 +218,6 @@ def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, stage: Path, backup: Pa
         sink.flush()
         os.fsync(sink.fileno())
     return digest.hexdigest()
-
-
-def _exchange(data: Path, stage: Path) -> None:
-    """Move what was there out and the new parts in. An error in between puts everything back; after a crash the same
-    command goes through, since the folder then has no catalog that could answer wrongly."""
-    old = Path(tempfile.mkdtemp(dir=data, prefix=".replaced-"))
-    moved: list[tuple[Path, Path]] = []
-    try:
-        for name in _OUT:
-            if (data / name).exists():
-                _move(data / name, old / name, moved)
-        for name in _PARTS:
-            if (stage / name).exists():
-                _move(stage / name, data / name, moved)
-    except BaseException:
-        for source, target in reversed(moved):
-            target.rename(source)
-        old.rmdir()
-        raise
-    os.sync()
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _move(source: Path, target: Path, moved: list[tuple[Path, Path]]) -> None:
-    source.rename(target)
-    moved.append((source, target))
 
 
 def _refuse_a_full_disk(folder: Path, wanted: int) -> None:

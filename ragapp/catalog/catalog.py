@@ -6,6 +6,8 @@ lets through may reach a reader.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -29,6 +31,7 @@ from ragapp.catalog.removals import Removals
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import MetaTable
 from ragapp.errors import CatalogError
+from ragapp.private import private_file, private_folder
 
 FILE_NAME = "catalog.db"
 
@@ -66,7 +69,10 @@ class Catalog(Documents, Commits):
         engine = sqlite_engine(path)
         try:
             with in_words(path):
-                folder.mkdir(parents=True, exist_ok=True)
+                private_folder(folder)
+                # made before SQLite makes it, which would let others read it; what it keeps beside gets the same rights
+                with suppress(FileExistsError):
+                    os.close(private_file(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
                 bring_up_to_date(engine, path, migrations)
         except BaseException:
             engine.dispose()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from ragapp.errors import CatalogError, KeptOut, PassingFault, StorageFull
+from ragapp.private import private_folder
 from ragapp.types import Box, Element, Extracted, Word
 
 _BLOCK = 1 << 20
@@ -198,13 +199,13 @@ def _write_whole(folder: Path, write: Callable[[IO[bytes]], Any], target: Callab
     """Write below `folder` under a temporary name, sync, and rename to what `target` says after the writing."""
     temporary: Path | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".new-", delete=False) as sink:
             temporary = Path(sink.name)
             write(cast("IO[bytes]", sink))
             sink.flush()
             os.fsync(sink.fileno())
-        target().parent.mkdir(exist_ok=True)
+        private_folder(target().parent)
         temporary.replace(target())
         _sync_folder(target().parent)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, inspect, text
 
 from ragapp.catalog.database import WRITES, full, means_full
 from ragapp.errors import CatalogError, StorageFull
+from ragapp.private import private_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def copy_database(path: Path, target: Path) -> None:
     draft = target.with_name(target.name + ".new")
     draft.unlink(missing_ok=True)
     try:
+        os.close(private_file(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR))
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(draft)) as sink:
             source.backup(sink)
         draft.rename(target)
@@ -105,6 +108,6 @@ def copy_database(path: Path, target: Path) -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Two processes that open a data folder at the same time migrate it one after the other."""
-    with path.with_name(path.name + ".lock").open("w") as lock:
+    with open(path.with_name(path.name + ".lock"), "w", opener=private_file) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

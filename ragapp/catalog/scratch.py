@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ragapp.catalog.process import is_running, own_mark
+from ragapp.private import private_folder
 
 
 @contextmanager
 def scratch_folder(root: Path) -> Iterator[Path]:
     """A folder of one's own below `root`, removed at the end with all that is in it."""
-    root.mkdir(parents=True, exist_ok=True)
+    private_folder(root)
     for left in root.iterdir():
         if not is_running(left.name.partition(" ")[0]):
             shutil.rmtree(left, ignore_errors=True)

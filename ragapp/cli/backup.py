@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json, settings
+
+if TYPE_CHECKING:
+    from ragapp.backup.newer import Rights
+    from ragapp.backup.restore import Doubt
 
 
 def backup(
@@ -45,6 +50,10 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that `ragapp backup` wrote.")],
     force: Annotated[bool, typer.Option("--force", help="Replace what the data folder holds now.")] = False,
+    rights: Annotated[
+        Literal["now", "backup"] | None,
+        typer.Option("--rights", help="Rights taken away since: leave them so (now), or give them back (backup)."),
+    ] = None,
     profile: Profile = None,
     data: Data = None,
     json: Json = False,
@@ -52,14 +61,21 @@ def restore(
 ) -> None:
     """Make the data folder what it was when a backup was made; models and logs stay as they are.
 
-    Every part is unpacked and checked before anything is replaced.
+    Every part is unpacked and checked before anything is replaced. Tokens that were revoked since, people who were
+    locked or deleted, passwords and the audit stay as they are now; everybody signs in anew. What else was taken away
+    since (groups, roles, who sees a document) is named, and --rights says whether it comes back.
 
     [dim]Example: ragapp restore /mnt/backup/ragapp.tar.gz --data ~/restored[/dim]
     """
-    from ragapp.backup.restore import restore_backup
+    from ragapp.backup.restore import refuse_doubts, restore_backup
 
     chosen = settings(profile, data)
-    head = restore_backup(file, chosen.data, (lambda _: None) if quiet else note, force=force)
+    say = (lambda _: None) if quiet else note
+    asks = _ask if sys.stdin.isatty() and not json else refuse_doubts
+    head = restore_backup(file, chosen.data, say, force=force, rights=rights, ask=asks)
+    if head is None:
+        note("Nothing was changed.")
+        raise typer.Exit(1)
     if head.index == "server" and not quiet:
         note(
             "The backup holds no index, since that was on a Qdrant server: restore the server's snapshot, or make the "
@@ -69,3 +85,15 @@ def restore(
         out_json({"data": str(chosen.data)} | asdict(head))
     else:
         out(f"{number_of(head.documents, 'document')} of {head.made} are in {chosen.data}")
+
+
+def _ask(doubt: Doubt) -> Rights | None:
+    note(f"{doubt.sentence}:")
+    for line in doubt.lines:
+        note(f"  {line}")
+    choices: dict[str, Rights | None] = {"stop": None, "backup": "backup"} | ({"now": "now"} if doubt.known else {})
+    leave = "now leaves it taken away, " if doubt.known else ""
+    asked = f"{leave}backup has it as it was then, stop changes nothing ({', '.join(choices)})"
+    while (said := typer.prompt(asked, default="stop", err=True).strip().lower()) not in choices:
+        note(f"{said!r} is none of them.")
+    return choices[said]

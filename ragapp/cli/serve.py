@@ -28,6 +28,7 @@ def serve(
     """
     from ragapp.app import RagApp
     from ragapp.logs import open_process_log
+    from ragapp.serve.run import held
     from ragapp.serve.run import serve as run
     from ragapp.settings import Settings
 
@@ -37,6 +38,7 @@ def serve(
     if named := {key: value for key, value in serving.items() if value is not None}:
         chosen["serve"] = named
     settings = Settings(**chosen)
-    open_process_log(settings)
-    with RagApp(settings) as app:
-        run(app, (lambda _: None) if quiet else note)
+    with held(settings.data) as holding:
+        open_process_log(settings)
+        with RagApp(settings) as app:
+            run(app, (lambda _: None) if quiet else note, holding)

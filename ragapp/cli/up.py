@@ -33,7 +33,7 @@ def up(
     from ragapp.app import RagApp
     from ragapp.bundled import examples_folder
     from ragapp.logs import open_process_log
-    from ragapp.serve.run import serve
+    from ragapp.serve.run import held, serve
     from ragapp.settings import Settings
 
     given: dict[str, Any] = {"profile": profile, "data": data}
@@ -42,10 +42,11 @@ def up(
     if named := {key: value for key, value in serving.items() if value is not None}:
         chosen["serve"] = named
     settings = Settings(**chosen)
-    open_process_log(settings)
-    with RagApp(settings) as app:
-        first = examples_folder() if examples and not app.catalog.documents() else None
-        serve(app, (lambda _: None) if quiet else note, with_page=True, first=first)
+    with held(settings.data) as holding:
+        open_process_log(settings)
+        with RagApp(settings) as app:
+            first = examples_folder() if examples and not app.catalog.documents() else None
+            serve(app, (lambda _: None) if quiet else note, holding, with_page=True, first=first)
 
 
 def ui(

@@ -19,6 +19,7 @@ from ragapp.engine import launch
 from ragapp.engine.lifeline import Tether
 from ragapp.engine.temporary import TemporaryFolder
 from ragapp.errors import EngineError, ModelError
+from ragapp.private import private_file, private_folder
 
 _CLOSE_S = 10.0
 _ABORT_S = 2.0
@@ -175,9 +176,9 @@ class Life:
 def _open_log(path: Path | None) -> IO[bytes]:
     if path is None:
         return tempfile.TemporaryFile("a+b")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     # a folder where nothing may be renamed is no reason not to start
     with contextlib.suppress(OSError):
         if path.stat().st_size >= _LOG_BYTES:
             path.replace(path.with_name(f"{path.name}.1"))
-    return path.open("a+b")
+    return open(path, "a+b", opener=private_file)

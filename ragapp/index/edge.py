@@ -51,6 +51,7 @@ from ragapp.index.scoring import (
     weighty,
     word_weights,
 )
+from ragapp.private import private_file, private_folder
 
 _SPARE_BYTES = 192 << 20
 """Disk space under which nothing is written. Qdrant Edge writes through mapped files of up to 32 MiB each, and the
@@ -101,7 +102,8 @@ class EdgeIndex:
         self._few: dict[Scope, bool] = {}
         self._weights = WordWeights()
         with _in_words(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Qdrant makes its files as the umask says: this folder is what keeps others from them
+            private_folder(folder.parent)
             self._owner = Ownership.take(folder.with_name(folder.name + ".owner"), folder)
         try:
             with _in_words(folder):
@@ -279,7 +281,8 @@ class EdgeIndex:
         known = self._dead()
         draft = self._dead_note.with_name(self._dead_note.name + ".new")
         with _in_words(self.folder):
-            draft.write_text(str(max(0, known + more)))
+            with open(draft, "w", opener=private_file) as sink:
+                sink.write(str(max(0, known + more)))
             draft.replace(self._dead_note)
             if not known:  # that there are any must outlive a power cut; how many exactly need not
                 for path in (self._dead_note, self.folder.parent):
@@ -361,7 +364,7 @@ def _open(folder: Path, dimensions: int) -> Any:
 
 
 def _create(folder: Path, dimensions: int) -> Any:
-    folder.mkdir(parents=True)
+    private_folder(folder)
     shard = edge.EdgeShard.create(
         str(folder),
         edge.EdgeConfig(

@@ -7,16 +7,19 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
 
 from ragapp.app import RagApp
+from ragapp.backup.exchange import finish_restore
 from ragapp.catalog.process import is_running, own_mark
-from ragapp.errors import RagappError
+from ragapp.errors import IndexLocked, RagappError
+from ragapp.index.owner import Ownership
 from ragapp.logs import open_process_log
+from ragapp.private import private_file
 from ragapp.serve.app import build_app, build_house
 from ragapp.serve.descriptors import raised
 from ragapp.serve.house import House
@@ -43,10 +46,38 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, first: Path | None = None) -> None:
+@contextmanager
+def held(data: Path) -> Iterator[Ownership]:
+    """The data folder is this process's to serve, from before it is opened and anything in it is written.
+
+    Raises IndexLocked, naming the process, where a service or a restore has it; CatalogError where it can't be written.
+    """
+    # one that an older version of ragapp runs has left its note and no lock
+    if (other := _note(data)) and other["mark"] != own_mark() and is_running(other["mark"]):
+        process = other["mark"].split(":")[1]
+        raise IndexLocked(
+            f"The data folder {data} is in use by process {process}, a service at {other['url']}; stop it first, or "
+            "choose another --data."
+        )
+    holding = Ownership.of_folder(data)
+    try:
+        finish_restore(data)
+        yield holding
+    finally:
+        holding.release()
+
+
+def serve(
+    rag: RagApp,
+    say: Callable[[str], None],
+    holding: Ownership,
+    *,
+    with_page: bool = False,
+    first: Path | None = None,
+) -> None:
     """Serve until a signal comes, `with_page` with the web page's process beside; the folder `first` is taken in.
 
-    Raises RagappError where the port is taken, or where Streamlit is missing.
+    `holding` is the data folder's (`held`). Raises RagappError where the port is taken, or where Streamlit is missing.
     """
     open_process_log(rag.settings)
     settings = rag.settings.serve
@@ -56,7 +87,7 @@ def serve(rag: RagApp, say: Callable[[str], None], *, with_page: bool = False, f
             say(f"{files.found[0].upper()}{files.found[1:]}; {files.remedy}.")
         url = settings.public_url or own_url
         house = build_house(rag, PageCare(own_url) if with_page else None)
-        with told(rag.settings.data, own_url, house.handover_secret):
+        with told(rag.settings.data, own_url, house.handover_secret, holding):
             say(f"ragapp listens on {url}; the models are being loaded.")
             if first:
                 say(f"There are no documents yet: the examples in {first} are being read.")
@@ -86,11 +117,8 @@ def note_examples(rag: RagApp, folder: Path) -> int:
 
 def running(data: Path) -> tuple[str, str] | None:
     """Address and secret of the service that has this data folder open; None where none runs."""
-    try:
-        note = json.loads((data / NOTE).read_text(encoding="utf-8"))
-        return (note["url"], note["secret"]) if is_running(note["mark"]) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    note = _note(data)
+    return (note["url"], note["secret"]) if note and is_running(note["mark"]) else None
 
 
 def address(settings: Settings) -> str:
@@ -122,17 +150,29 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def told(data: Path, url: str, secret: str) -> Iterator[None]:
-    """Leave a note for this machine's commands, readable by the data folder's owner only."""
-    path = data / NOTE
-    draft = path.with_name(f".{NOTE}-{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps({"url": url, "secret": secret, "mark": own_mark()}), encoding="utf-8")
-    draft.replace(path)
+def told(data: Path, url: str, secret: str, holding: Ownership | None = None) -> Iterator[None]:
+    """Leave a note for this machine's commands, readable by the data folder's owner only, while the folder is held:
+    by `holding`, or else for as long as the note is there. Raises IndexLocked where another process holds it."""
+    with nullcontext(holding) if holding else held(data):
+        path = data / NOTE
+        draft = path.with_name(f".{NOTE}-{os.getpid()}")
+        with open(draft, "w", encoding="utf-8", opener=private_file) as sink:
+            json.dump({"url": url, "secret": secret, "mark": own_mark()}, sink)
+        draft.replace(path)
+        try:
+            yield
+        finally:
+            # another's note is that one's to take away
+            if (note := _note(data)) and note["secret"] == secret:
+                path.unlink(missing_ok=True)
+
+
+def _note(data: Path) -> dict[str, str] | None:
     try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+        note = json.loads((data / NOTE).read_text(encoding="utf-8"))
+        return {name: str(note[name]) for name in ("url", "secret", "mark")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _url(host: str, port: int) -> str:
