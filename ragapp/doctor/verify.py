@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles, sha256_of
 from ragapp.catalog.rows import DocumentRow
+from ragapp.doctor.rights import open_to_others
 from ragapp.index.base import Index, Stored
 from ragapp.types import Chunk
 
@@ -27,6 +28,7 @@ Kind = Literal[
     "originals of no document",
     "text of no document",
     "temporary files",
+    "open to others",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -79,6 +81,7 @@ def verify(catalog: Catalog, index: Index, files: DocumentFiles, scratch: Path, 
     count = 0
     for found in _compare_files(live, catalog, files, scratch, say):
         differences.append(found)
+    differences += [Difference("open to others", str(path), path=path) for path in open_to_others(scratch.parent)]
     for _ in files.kept():
         count += 1
     return Findings(len(live), chunks, count, tuple(differences))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ragapp.catalog.catalog import Catalog
 from ragapp.doctor import checks
 from ragapp.doctor.offline import in_a_folder_of_its_own
 from ragapp.index.open import server_url
@@ -235,3 +236,17 @@ def test_a_mistyped_model_is_a_fault_in_one_sentence_though_a_hub_may_be_asked(
     found = checks.weights("chat model", Settings(data=tmp_path, offline=False), model, "chat")
     assert found.state == "fault"
     assert said in found.found and model in found.found and "\n" not in found.found
+
+
+def test_who_else_gets_into_the_data_folder(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    assert checks.rights(settings).state == "ok"
+    Catalog.open(settings.data).close()
+    assert checks.rights(settings).state == "ok"
+    (settings.data / "catalog.db").chmod(0o644)
+    found = checks.rights(settings)
+    assert (found.state, found.remedy) == ("warning", "ragapp doctor --repair") and "catalog.db" in found.found
+    (settings.data / "catalog.db").chmod(0o600)
+    tmp_path.chmod(0o770)
+    found = checks.rights(settings)
+    assert found.state == "warning" and str(tmp_path) in found.found and "chmod go-w" in found.remedy

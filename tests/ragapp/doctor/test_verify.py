@@ -265,3 +265,17 @@ def moved(app: RagApp, row: DocumentRow) -> Point:
     dense = app.index.vectors([hit.payload["text_hash"]])[hit.payload["text_hash"]]
     chunk = Chunk(row.id, row.revision + 1, 0, hit.payload["text"], 0, len(hit.payload["text"]))
     return Point(chunk.point_id, dense, SparseVector((1,), (1.0,)), {**hit.payload, "revision": chunk.revision})
+
+
+def test_what_others_could_get_into_is_closed_to_them(app: RagApp) -> None:
+    data = app.settings.data
+    (data / "catalog.db").chmod(0o666)
+    (data / "index").chmod(0o755)
+    assert {str(each.path) for each in compared(app).of("open to others")} == {
+        str(data / "catalog.db"),
+        str(data / "index"),
+    }
+    done = mended(app)
+    assert compared(app).whole and not done.unmended
+    assert (data / "catalog.db").stat().st_mode & 0o777 == 0o600
+    assert (data / "index").stat().st_mode & 0o777 == 0o700
