@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,8 @@ def in_words(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull(full(path)) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and (why := _not_writable(path.parent)):
+            raise CatalogError(not_writable(path.parent, why)) from error
         raise CatalogError(f"The catalog {path} can't be opened: {error.strerror}; check its rights.") from error
     except (DatabaseError, sqlite3.Error) as error:
         # from SQLAlchemy, or straight from SQLite, which copies without it
@@ -70,6 +73,8 @@ def in_words(path: Path) -> Iterator[None]:
         if means_full(reason):
             raise StorageFull(full(path)) from error
         if "readonly" in reason or "unable to open" in reason:
+            if why := _not_writable(path.parent):
+                raise CatalogError(not_writable(path.parent, why)) from error
             raise CatalogError(
                 f"The catalog {path} can't be written ({reason}); check its rights, or choose another --data."
             ) from error
@@ -84,6 +89,24 @@ def in_words(path: Path) -> Iterator[None]:
                 "it to finish, then try again."
             ) from error
         raise
+
+
+def not_writable(data: Path, why: str) -> str:
+    """The sentence that a data folder can't be written."""
+    return (
+        f"The data folder {data} can't be written ({why}), which reading in it needs as well; give this user the right "
+        "to, or choose another --data."
+    )
+
+
+def _not_writable(folder: Path) -> str:
+    """Why this process can't write in a folder; empty where it can."""
+    while not folder.exists():
+        folder = folder.parent
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    return "its disk is mounted read-only" if read_only else "this user has no right to"
 
 
 def means_full(reason: str) -> bool:

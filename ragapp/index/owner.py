@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from ragapp.catalog.database import not_writable
 from ragapp.catalog.process import is_running, own_mark
 from ragapp.errors import CatalogError, IndexLocked
 from ragapp.private import private_file, private_folder
@@ -48,10 +49,7 @@ class Ownership:
                 private_folder(data)
                 file = _locked(path)
             except OSError as error:
-                raise CatalogError(
-                    f"The data folder {data} can't be written ({error.strerror}); give this user the right to, or "
-                    "choose another --data."
-                ) from None
+                raise CatalogError(not_writable(data, error.strerror or type(error).__name__)) from None
             if isinstance(file, str):
                 raise IndexLocked(
                     f"The data folder {data} is in use by {file}; stop it first, or choose another --data."

@@ -51,7 +51,7 @@ def everything(data: Path) -> dict[str, tuple[int, bytes]]:
 def test_a_second_one_is_refused_before_it_writes(first: subprocess.Popen[str], tmp_path: Path, command: str) -> None:
     data = tmp_path / "data"
     before = everything(data)
-    assert set(path.name for path in data.iterdir()) == {".owner", NOTE}
+    assert {path.name for path in data.iterdir()} == {".owner", NOTE}
     arguments = [sys.executable, "-m", "ragapp", command, "--port", "0", "--data", str(data)]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
