@@ -166,10 +166,21 @@ class OidcSettings(_Part):
     client_id: str = Field("ragapp", description="What the provider calls this service.")
     client_secret: SecretStr | None = Field(None, description="The client's secret; better as a file.")
     client_secret_file: Path | None = Field(None, description="A file that holds the client's secret.")
-    scopes: str = Field("openid profile email", description="What is asked of the provider.")
+    scopes: str = Field(
+        "openid profile email",
+        description="What is asked of the provider; some give a refresh token only for offline_access beside these.",
+    )
     name_claim: str = Field("preferred_username", description="The claim that becomes the account's name.")
     groups_claim: str = Field("groups", description="The claim that lists the person's groups.")
     admin_group: str | None = Field(None, description="Whoever the provider puts into this group is an admin.")
+    refresh_minutes: float = Field(
+        15,
+        gt=0,
+        description="What the provider takes away, a group or the whole account, is gone here within these minutes.",
+    )
+    grace_minutes: float = Field(
+        60, ge=0, description="How long people go on after that while the provider can't be reached; then nobody does."
+    )
 
 
 class ServeSettings(_Part):

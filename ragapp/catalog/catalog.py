@@ -29,6 +29,7 @@ from ragapp.catalog.people import People
 from ragapp.catalog.records import Audit, UsageRecords
 from ragapp.catalog.removals import Removals
 from ragapp.catalog.sessions import Sessions
+from ragapp.catalog.standings import Standings
 from ragapp.catalog.tables import MetaTable
 from ragapp.errors import CatalogError
 from ragapp.private import private_file, private_folder
@@ -53,6 +54,7 @@ class Catalog(Documents, Commits):
         self.listing = Listing(self._sessions)
         self.people = People(self._sessions)
         self.credentials = Credentials(self._sessions)
+        self.standings = Standings(self._sessions)
         self.conversations = Conversations(self._sessions)
         self.mentions = Mentions(self._sessions)
         self.collection_rules = Collections(self._sessions)

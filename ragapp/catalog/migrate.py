@@ -29,7 +29,9 @@ class Migrations:
         return self.versions[-1]
 
 
-MIGRATIONS = Migrations(Path(__file__).parent / "migrations", ("0001", "0002", "0003", "0004", "0005", "0007", "0006"))
+MIGRATIONS = Migrations(
+    Path(__file__).parent / "migrations", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0011")
+)
 
 
 def bring_up_to_date(engine: Engine, path: Path, migrations: Migrations) -> None:

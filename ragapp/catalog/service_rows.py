@@ -56,6 +56,19 @@ class TokenRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingRow:
+    """What the company's provider last said of a person."""
+
+    person_id: str
+    renewed: datetime
+    """When it vouched for them last."""
+    ended: datetime | None
+    """When it was found to do so no more."""
+    sealed: str = field(repr=False)
+    """The grant by which it is asked again, encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRow:
     """A signed-in browser."""
 

@@ -93,6 +93,18 @@ class SessionTable(Table):
     expires: Mapped[datetime]
 
 
+class StandingTable(Table):
+    """What the company's provider last said of whoever signed in there. `sealed` is the grant by which it is asked
+    again, encrypted by a key that is not in the catalog."""
+
+    __tablename__ = "standings"
+
+    person_id: Mapped[str] = mapped_column(String(36), ForeignKey("people.id", ondelete="CASCADE"), primary_key=True)
+    renewed: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    sealed: Mapped[str] = mapped_column(default="", server_default="")
+
+
 class InviteTable(Table):
     """A link that works once: it makes an account, or gives one a new password. By the SHA-256 of its secret."""
 

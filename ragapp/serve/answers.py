@@ -23,6 +23,7 @@ from ragapp.serve.line import Line, Ticket
 from ragapp.serve.metrics import Metrics
 from ragapp.serve.shapes import citation_out, passage_out, sentence_out
 from ragapp.serve.traces import Traces
+from ragapp.serve.wording import told
 from ragapp.types import Answer, Principal, Turn
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Asking:
     """The conversation that begins with the question."""
     replaces: tuple[str, ...] = ()
     """Ids of answers that go when the question is taken: the one that it is asked instead of, and all after that."""
+    admin: bool = False
+    """Whether whoever asks may be told of the machine's folders where it fails."""
 
 
 @dataclass(eq=False, slots=True)
@@ -231,7 +234,7 @@ class Answers:
         except asyncio.CancelledError:
             state, reason = "stopped", live.ending or STOPPED
         except RagappError as error:
-            live.error, reason = error, str(error)
+            live.error, reason = error, told(error, admin=live.asking.admin)
         except Exception:  # noqa: BLE001 - whoever waits must hear of it, and the log has the rest
             _log.exception("an answer failed unexpectedly")
             reason = f"The answer failed unexpectedly; tell an admin the request id {request_id()}."
@@ -249,20 +252,20 @@ class Answers:
                 self._hear(live, event)
 
     def _hear(self, live: LiveAnswer, event: Event) -> None:
-        told: tuple[str, Mapping[str, Any]]
+        say: tuple[str, Mapping[str, Any]]
         if isinstance(event, PassagesFound):
             live.documents |= {found.document_id for found in event.passages}
-            told = "passages", {"passages": [passage_out(found).model_dump(mode="json") for found in event.passages]}
+            say = "passages", {"passages": [passage_out(found).model_dump(mode="json") for found in event.passages]}
         elif isinstance(event, CitationReady):
-            told = "citation", citation_out(event.citation).model_dump()
+            say = "citation", citation_out(event.citation).model_dump()
         elif isinstance(event, SentenceReady):
-            told = "sentence", sentence_out(event.sentence).model_dump()
+            say = "sentence", sentence_out(event.sentence).model_dump()
         else:
             if isinstance(event, Done):
                 live.answer = event.answer
                 live.documents |= {near.document_id for near in event.answer.nearest}
             return
-        live.tell(AnswerEvent(*told, id=live.next_id()))
+        live.tell(AnswerEvent(*say, id=live.next_id()))
 
     async def _settle(self, live: LiveAnswer, state: AnswerState, reason: str, waited_s: float) -> None:
         """Into the catalog first, then to whoever reads: an answer that was told can always be read again."""

@@ -186,6 +186,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(house.engine.run(), name="engine care"),
         asyncio.create_task(keep_sweeping(house.rag), name="sweeping"),
+        asyncio.create_task(house.standing.run(), name="standing at the provider"),
     ]
     if house.page_care:
         tasks.append(asyncio.create_task(house.page_care.run(), name="page care"))

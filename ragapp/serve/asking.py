@@ -61,7 +61,9 @@ def prepare(
     elif new_conversation:
         conversation = begins = _beginning(caller, question, narrowed)
     else:
-        return Asking(caller.person.id, caller.principal, question, door, None, narrowed, history)
+        return Asking(
+            caller.person.id, caller.principal, question, door, None, narrowed, history, admin=caller.is_admin
+        )
     principal = asker(house, caller, conversation.id)
     chosen = narrowed.collections if narrowed else conversation.collections
     if chosen:
@@ -71,7 +73,7 @@ def prepare(
     before = list(takewhile(lambda row: row.id != replaces, rows))
     return Asking(
         caller.person.id, principal, question, door, conversation.id, narrowed, history_of(house, principal, before),
-        begins, tuple(row.id for row in rows[len(before) :]),
+        begins, tuple(row.id for row in rows[len(before) :]), caller.is_admin,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from ragapp.catalog.service_rows import PersonRow, TokenScope
+from ragapp.errors import CatalogError
 from ragapp.serve.connections import known
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, forbidden, not_found
@@ -23,6 +24,7 @@ CSRF_HEADER = "x-csrf-token"
 Right = Literal["public", "ask", "curate", "admin"]
 """What a route needs: nothing, an account, a collection to look after, or to be an admin."""
 _ALL: frozenset[TokenScope] = frozenset({"ask", "curate", "admin"})
+_UNCONFIRMED = "The company's sign-in has to vouch for this account again; sign in there in the browser."
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -73,9 +75,12 @@ class Needs:
     def __call__(self, request: Request) -> Caller:
         caller = caller_of(request)
         if caller is None:
+            if _awaits_provider(request):
+                raise Refused(HTTPStatus.UNAUTHORIZED, _UNCONFIRMED, {"WWW-Authenticate": "Bearer"})
             raise Refused(
                 HTTPStatus.UNAUTHORIZED, "Sign in first, or send an API token.", {"WWW-Authenticate": "Bearer"}
             )
+        request.state.caller = caller  # what goes wrong is told by who asked
         if not caller.has(self.right):
             lacking = {"admin": "Only admins may do this.", "curate": "Only curators of a collection may do this."}
             raise forbidden(lacking.get(self.right, "This token may not be used for this."))
@@ -125,6 +130,21 @@ def _found(request: HTTPConnection) -> Caller | None:
         raise forbidden(f"The header {CSRF_HEADER} is missing or wrong; reload the page.")
     person = house.active(session.person_id)
     return Caller(person, csrf=session.csrf) if person else None
+
+
+def _awaits_provider(request: HTTPConnection) -> bool:
+    """Whether what was sent would open, and only the provider's word on its person is missing."""
+    catalog = house_of(request).catalog
+    token = catalog.credentials.token(_bearer(request)) if _bearer(request) else None
+    session = catalog.credentials.session(request.cookies.get(COOKIE, "")) if token is None else None
+    known = token or session
+    if known is None:
+        return False
+    try:
+        person = catalog.people.get(known.person_id)
+    except CatalogError:
+        return False
+    return person.active and person.subject is not None
 
 
 def _by_token(house: House, secret: str) -> Caller | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from ragapp.answer.unseen import seen_line
 from ragapp.catalog.rows import DocumentRow, DocumentState, FileAction, FileState, JobFile, JobKind, JobRow, JobState
+from ragapp.serve.wording import names_a_place, told_text
 from ragapp.serve.work import Progress
 from ragapp.types import Box
 
@@ -135,11 +136,11 @@ class CollectionOut(BaseModel):
     may_curate: bool
 
 
-def document_out(row: DocumentRow, *, may_change: bool, stale: bool) -> DocumentOut:
+def document_out(row: DocumentRow, *, may_change: bool, stale: bool, admin: bool = False) -> DocumentOut:
     return DocumentOut(
         id=row.id, collection=row.collection, source=row.source, title=seen_line(row.title), type=row.file_type,
-        state=row.state, reason=row.reason, revision=row.revision, size=row.size, pages=row.pages,
-        chunks=row.chunks, groups=sorted(row.groups) if may_change else [], origin=row.origin,
+        state=row.state, reason=told_text(row.reason, admin=admin), revision=row.revision, size=row.size,
+        pages=row.pages, chunks=row.chunks, groups=sorted(row.groups) if may_change else [], origin=row.origin,
         container=row.container, added=row.added, changed=row.changed, modified=row.modified, dated=row.dated,
         language=row.language, stale=stale, may_change=may_change,
     )  # fmt: skip
@@ -149,28 +150,31 @@ def box_out(box: Box) -> BoxOut:
     return BoxOut(page=box.page, x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1)
 
 
-def job_out(job: JobRow, progress: Progress | None = None, *, origin_collection: str | None = None) -> JobOut:
+def job_out(
+    job: JobRow, progress: Progress | None = None, *, origin_collection: str | None = None, admin: bool = False
+) -> JobOut:
     collection = job.request.get("collection", origin_collection)
     shown = None
     if progress is not None:
         shown = ProgressOut(**{name: getattr(progress, name) for name in ProgressOut.model_fields if name != "now"},
                             now=list(progress.now))  # fmt: skip
+    command = job.command if admin or not names_a_place(job.command) else job.kind
     return JobOut(
-        id=job.id, kind=job.kind, command=job.command, origin=job.origin, collection=collection, state=job.state,
+        id=job.id, kind=job.kind, command=command, origin=job.origin, collection=collection, state=job.state,
         started=job.started, ended=job.ended, added=job.added, changed=job.changed, unchanged=job.unchanged,
-        removed=job.removed, failed=job.failed, chunks=job.chunks, seconds=job.seconds, reason=job.reason,
-        kept=job.kept, progress=shown,
+        removed=job.removed, failed=job.failed, chunks=job.chunks, seconds=job.seconds,
+        reason=told_text(job.reason, admin=admin), kept=job.kept, progress=shown,
     )  # fmt: skip
 
 
-def job_files_out(files: Iterable[JobFile]) -> list[JobFileOut]:
+def job_files_out(files: Iterable[JobFile], *, admin: bool = False) -> list[JobFileOut]:
     return [
         JobFileOut(
             source=file.source,
             action=file.action,
             state=file.state,
             outcome=file.outcome,
-            reason=file.reason if file.action != "gone" else "",
+            reason=told_text(file.reason, admin=admin) if file.action != "gone" else "",
             attempts=file.attempts,
             may_pass=file.passing,
         )

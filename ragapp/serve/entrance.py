@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,9 +10,8 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from ragapp.catalog.service_rows import PersonRow, Role, SessionRow
+from ragapp.catalog.service_rows import PersonRow, SessionRow
 from ragapp.errors import CatalogError
-from ragapp.names import is_internal
 from ragapp.serve.callers import COOKIE
 from ragapp.serve.connections import counted_as
 from ragapp.serve.house import LOCAL_NAME, House
@@ -21,12 +19,10 @@ from ragapp.serve.oidc import Identity
 from ragapp.serve.passwords import words_of_service
 from ragapp.serve.problems import Refused, forbidden
 from ragapp.serve.signin import hashed, matches
-from ragapp.types import EVERYONE
+from ragapp.serve.standing import as_told
 
-_log = logging.getLogger(__name__)
 _LONGEST_NAME = 190
 """Characters; room for a number behind it."""
-_LONGEST_GROUP = 200
 _LOCKED = "This account is locked; ask an admin."
 
 
@@ -95,20 +91,11 @@ def new_password(
 
 def by_provider(house: House, who: Identity) -> PersonRow:
     """The account of whom the provider vouches for, made at the first sign-in; groups and role as the provider says."""
-    settings, people = house.settings.serve.oidc, house.catalog.people
-    person = people.find(subject=who.subject) or _first_time(house, who)
+    person = house.catalog.people.find(subject=who.subject) or _first_time(house, who)
     if not person.active:
         raise forbidden(_LOCKED)
-    told = _group_names(who.claims.get(settings.groups_claim))
-    people.set_groups(person.id, told, "oidc")
-    if settings.admin_group is not None:
-        role: Role = "admin" if settings.admin_group in told else "reader"
-        if role != person.role:
-            # the provider's word holds even for the last admin: the next start prints a link for a new one
-            people.set_role(person.id, role, keep_one=False)
-    now = people.get(person.id)
-    if (now.groups, now.role) != (person.groups, person.role):
-        house.note(person.id, "person.change", person.id, role=now.role, groups=sorted(now.groups), by="provider")
+    now = as_told(house, person, who.claims)
+    house.standing.begin(now, who.grant)
     return now
 
 
@@ -207,20 +194,3 @@ def _first_time(house: House, who: Identity) -> PersonRow:
 def _name(given: Any) -> str:
     printable = "".join(c if c.isprintable() else " " for c in str(given))
     return " ".join(printable.split())[:_LONGEST_NAME] or "person"
-
-
-def _group_names(given: Any) -> frozenset[str]:
-    """The claim's groups that can be groups here; whatever else it holds is left out."""
-    told = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-    good = frozenset(
-        group.strip()
-        for group in told
-        if isinstance(group, str)
-        and group.strip()
-        and len(group) <= _LONGEST_GROUP
-        and group.isprintable()
-        and not is_internal(group)
-    )
-    if len(good) < len(set(map(str, told))):
-        _log.warning("%d groups of the sign-in provider can't be groups here", len(set(map(str, told))) - len(good))
-    return good - {EVERYONE}

@@ -18,7 +18,9 @@ from ragapp.errors import CatalogError
 from ragapp.logs import request_id
 from ragapp.serve.line import Line
 from ragapp.serve.metrics import Metrics
+from ragapp.serve.sealed import Seal
 from ragapp.serve.signin import Tries
+from ragapp.serve.standing import Standing
 from ragapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,7 +67,14 @@ class House:
     """The page's process, where the service looks after it."""
     handover_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """Lets the command line on this machine in; lies in a file that only the data folder's owner can read."""
+    seal: Seal = field(init=False, repr=False)
+    standing: Standing = field(init=False, repr=False)
+    """Whether the company's provider still vouches for people."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.seal = Seal(self.data)
+        self.standing = Standing(self)
 
     @property
     def settings(self) -> Settings:
@@ -80,12 +89,16 @@ class House:
         return self.rag.settings.data
 
     def active(self, person_id: str) -> PersonRow | None:
-        """A person as they are at this moment; None where they are locked out or no more."""
+        """A person as they are at this moment; None where they are locked out or no more, or where the company's
+        provider, at which they signed in, vouches for them no more. May wait for that provider."""
         try:
             person = self.catalog.people.get(person_id)
         except CatalogError:
             return None
-        return person if person.active else None
+        if not person.active or not self.standing.good(person):
+            return None
+        # what the provider said just now may have changed groups and role
+        return self.catalog.people.get(person_id) if person.subject is not None else person
 
     def local_person(self) -> PersonRow:
         """The person at this machine: an admin without a password, made at first use."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -48,6 +49,36 @@ class Identity:
     subject: str
     """Issuer and subject: the only thing that an account is recognised by, since names and addresses change hands."""
     claims: Mapping[str, Any]
+    grant: Grant = field(default_factory=lambda: Grant(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """By what the provider can be asked again about whoever signed in; worth as much as their password there."""
+
+    refresh: str = field(default="", repr=False)
+    access: str = field(default="", repr=False)
+
+
+class Ended(Refused):
+    """The provider vouches for somebody no more."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(HTTPStatus.UNAUTHORIZED, f"The sign-in provider vouches for this account no more ({why}).")
+
+
+def grant_text(grant: Grant) -> str:
+    """A grant as text, to be sealed."""
+    return json.dumps([grant.refresh, grant.access])
+
+
+def grant_from(text: str | None) -> Grant:
+    """The grant that was written so. Raises Ended where there is none, or none that can be read."""
+    try:
+        refresh, access = json.loads(text or "")
+        return Grant(str(refresh), str(access))
+    except (ValueError, TypeError):
+        raise Ended("what it can be asked by can't be read") from None
 
 
 class Provider:
@@ -99,7 +130,42 @@ class Provider:
         token = self._redeem(answer.get("code", ""), started["verifier"], redirect_uri)
         claims = self._verified(token, started["nonce"])
         subject = f"{claims['iss']} {claims['sub']}"
-        return Identity(subject, self._with_userinfo(claims, token)), started["onward"]
+        return Identity(subject, self._with_userinfo(claims, token), _grant(token)), started["onward"]
+
+    def renew(self, subject: str, grant: Grant, keep: Callable[[Grant], None]) -> Identity:
+        """What the provider says of somebody now. `keep` is called with a grant that takes the place of this one as
+        soon as there is one. Raises Ended where the provider vouches for them no more, and Refused where it can't be
+        asked or trusted at the moment."""
+        if not grant.refresh:
+            return Identity(subject, self._by_access(subject, grant), grant)
+        token = self._tokens("", grant_type="refresh_token", refresh_token=grant.refresh)
+        fresh = Grant(_text(token.get("refresh_token")) or grant.refresh, _text(token.get("access_token")))
+        keep(fresh)
+        if not token.get("id_token"):
+            return Identity(subject, self._by_access(subject, fresh), fresh)
+        claims = self._verified(token, None)
+        if f"{claims['iss']} {claims['sub']}" != subject:
+            raise Ended("it speaks of another person")
+        return Identity(subject, self._with_userinfo(claims, token), fresh)
+
+    def _by_access(self, subject: str, grant: Grant) -> dict[str, Any]:
+        """By the access token alone, which lasts as long as the provider says; without its groups it is no word."""
+        endpoint = self._known().get("userinfo_endpoint")
+        if not grant.access or not endpoint:
+            raise Ended("it gave nothing to ask it by again")
+        try:
+            with self._http() as session:
+                answer = session.get(endpoint, headers={"authorization": f"Bearer {grant.access}"})
+        except httpx.HTTPError:
+            raise self._unreachable() from None
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise Ended("its word has run out")
+        told = self._told(answer)
+        if told.get("sub") != subject.partition(" ")[2]:
+            raise Ended("it speaks of another person")
+        if self._settings.groups_claim not in told and not grant.refresh:
+            raise Ended("it says nothing of groups without a sign-in")
+        return told
 
     def _started(self, cookie: str) -> dict[str, Any]:
         try:
@@ -113,8 +179,15 @@ class Provider:
 
     def _redeem(self, code: str, verifier: str, redirect_uri: str) -> dict[str, Any]:
         """The code for tokens."""
+        return self._tokens(redirect_uri, grant_type="authorization_code", code=code, code_verifier=verifier)
+
+    def _tokens(self, redirect_uri: str, **given: str) -> dict[str, Any]:
+        """What the provider gives for a code or a refresh token. Raises Ended where it takes the latter no more."""
+        refreshing = "refresh_token" in given
         with self._http() as session:
             client = self._client(redirect_uri, session)
+            if refreshing:
+                client.scope = None  # as it was granted, which may be less than was asked for
             basic = (self._settings.client_id, self._secret)
             # in the body where it may be: how basic authentication encodes a secret is read differently by providers
             in_body = not self._secret or "client_secret_post" in self._known().get(
@@ -126,22 +199,23 @@ class Provider:
             try:
                 token = client.fetch_token(
                     self._known()["token_endpoint"],
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=verifier,
                     auth=httpx.Auth() if in_body else basic,
+                    **given,
                     **more,
                 )
             except httpx.HTTPError:
                 raise self._unreachable() from None
             except AuthlibBaseError as error:
+                if refreshing and error.error == "invalid_grant":
+                    raise Ended("invalid_grant") from None
                 raise self._refused(str(error.error)) from None
             except (ValueError, TypeError, KeyError):
                 raise self._untrusted("no tokens") from None
         return dict(token)
 
-    def _verified(self, token: Mapping[str, Any], nonce: str) -> dict[str, Any]:
-        """The ID token's claims. Whatever is wrong with it, nobody is let in."""
+    def _verified(self, token: Mapping[str, Any], nonce: str | None) -> dict[str, Any]:
+        """The ID token's claims; one that comes with a refresh has no nonce. Whatever is wrong with it, nobody is let
+        in."""
         known, raw = self._known(), token.get("id_token")
         if not isinstance(raw, str):
             raise self._untrusted("no ID token")
@@ -217,7 +291,14 @@ class Provider:
     def _json(self, address: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         try:
             with self._http() as session:
-                told = session.get(address, headers=headers).raise_for_status().json()
+                answer = session.get(address, headers=headers)
+        except httpx.HTTPError:
+            raise self._unreachable() from None
+        return self._told(answer)
+
+    def _told(self, answer: httpx.Response) -> dict[str, Any]:
+        try:
+            told = answer.raise_for_status().json()
         except httpx.HTTPError:
             raise self._unreachable() from None
         except ValueError:
@@ -261,6 +342,14 @@ class Provider:
     @property
     def _host(self) -> str:
         return urlsplit(self._issuer).netloc
+
+
+def _grant(token: Mapping[str, Any]) -> Grant:
+    return Grant(_text(token.get("refresh_token")), _text(token.get("access_token")))
+
+
+def _text(given: Any) -> str:
+    return given if isinstance(given, str) else ""
 
 
 def _refuse_eavesdroppers(address: str) -> None:

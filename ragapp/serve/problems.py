@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from ragapp.errors import (
     BadQuestion,
@@ -28,6 +29,7 @@ from ragapp.errors import (
 )
 from ragapp.logs import request_id
 from ragapp.serve.line import LineFull
+from ragapp.serve.wording import told
 
 _log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[RagappError], HTTPStatus], ...] = (
@@ -89,12 +91,18 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
 
 
-async def _known(_: Request, error: Exception) -> Response:
+async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, RagappError)
     status, headers = status_of(error), dict(getattr(error, "headers", {}))
     if isinstance(error, LineFull):
         headers["Retry-After"] = str(error.retry_after_s)
-    return problem(status, str(error), headers)
+    return problem(status, told(error, admin=is_admins(request)), headers)
+
+
+def is_admins(request: HTTPConnection) -> bool:
+    """Whether an admin sent this request, as far as it was looked up."""
+    caller = getattr(request.state, "caller", None)
+    return caller is not None and bool(caller.is_admin)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

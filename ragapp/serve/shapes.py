@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ragapp.answer.unseen import seen_line
 from ragapp.catalog.service_rows import AnswerState, Door
+from ragapp.serve.wording import without_folder
 from ragapp.types import Answer, Citation, NearDocument, Passage, Sentence
 
 LONGEST_QUESTION = 20_000
@@ -183,5 +184,5 @@ def answer_fields(answer: Answer, waited_s: float) -> dict[str, Any]:
             "cached_tokens": usage.cached_tokens,
             "completion_tokens": usage.completion_tokens,
         },
-        "model": answer.model,
+        "model": without_folder(answer.model),
     }

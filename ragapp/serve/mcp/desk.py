@@ -32,6 +32,11 @@ class Desk(Protocol):
 
     async def read(self, document_id: str) -> tuple[DocumentRow, Extracted]: ...
 
+    @property
+    def is_admins(self) -> bool:
+        """Whether whoever asks may know of the machine's folders."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HouseDesk:
@@ -74,6 +79,10 @@ class HouseDesk:
         await asyncio.to_thread(self._note, "document.read", document_id)
         return found
 
+    @property
+    def is_admins(self) -> bool:
+        return self.caller.is_admin
+
     def _note(self, action: str, what: str, **detail: object) -> None:
         self.house.note(self.caller.person.id, action, what, door="mcp", **detail)
 
@@ -92,6 +101,10 @@ class LocalDesk:
 
     async def read(self, document_id: str) -> tuple[DocumentRow, Extracted]:
         return await asyncio.to_thread(_document, self.rag, LOCAL, document_id)
+
+    @property
+    def is_admins(self) -> bool:
+        return True
 
 
 def _document(rag: RagApp, principal: Principal, document_id: str) -> tuple[DocumentRow, Extracted]:

@@ -20,6 +20,7 @@ from ragapp.serve.mcp.desk import Desk
 from ragapp.serve.mcp.reading import LONGEST, part_of
 from ragapp.serve.readable import answer_text
 from ragapp.serve.shapes import LONGEST_QUESTION, CitationOut, Name, NearOut, answer_fields, citation_out, near_out
+from ragapp.serve.wording import told
 from ragapp.types import Passage
 
 UNTRUSTED = (
@@ -88,8 +89,9 @@ def build_server(desk_of: Callable[[Context[Any, Any]], Desk]) -> MCPServer[Any]
         collections: Collections = [],  # noqa: B006 - the SDK copies defaults
         limit: Annotated[int, Field(ge=1, le=50, description="Passages at most.")] = 8,
     ) -> Annotated[CallToolResult, Found]:
-        with _in_words():
-            found = await desk_of(context).search(query, collections, limit)
+        desk = desk_of(context)
+        with _in_words(desk):
+            found = await desk.search(query, collections, limit)
         return _result(_passages(found), Found(passages=[_passage(passage) for passage in found]))
 
     async def ask(
@@ -100,8 +102,9 @@ def build_server(desk_of: Callable[[Context[Any, Any]], Desk]) -> MCPServer[Any]
         async def tell(step: int, words: str) -> None:
             await context.report_progress(step, message=words)
 
-        with _in_words():
-            answer = await desk_of(context).ask(question, collections, tell)
+        desk = desk_of(context)
+        with _in_words(desk):
+            answer = await desk.ask(question, collections, tell)
         answered = Answered(
             state=answer.status,
             answer=answer.text,
@@ -117,8 +120,9 @@ def build_server(desk_of: Callable[[Context[Any, Any]], Desk]) -> MCPServer[Any]
         start: Annotated[int, Field(ge=0, description="The character to begin at.")] = 0,
         length: Annotated[int, Field(ge=1, le=LONGEST, description="Characters at most.")] = 8_000,
     ) -> Annotated[CallToolResult, Read]:
-        with _in_words():
-            row, extracted = await desk_of(context).read(document_id)
+        desk = desk_of(context)
+        with _in_words(desk):
+            row, extracted = await desk.read(document_id)
             part = part_of(extracted, start, length, page)
         size = len(extracted.text)
         read = Read(
@@ -140,11 +144,11 @@ def build_server(desk_of: Callable[[Context[Any, Any]], Desk]) -> MCPServer[Any]
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _in_words(desk: Desk) -> Iterator[None]:
     try:
         yield
     except RagappError as error:
-        raise ToolError(seen(str(error))) from None
+        raise ToolError(seen(told(error, admin=desk.is_admins))) from None
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 
 from ragapp.errors import QuestionTooLong, RagappError
 from ragapp.logs import request_id
+from ragapp.serve import wording
 from ragapp.serve.line import LineFull
-from ragapp.serve.problems import Refused, in_words, sentence_of, status_of, wrong_address
+from ragapp.serve.problems import Refused, in_words, is_admins, sentence_of, status_of, wrong_address
 
 PREFIX = "/openai/v1"
 _log = logging.getLogger(__name__)
@@ -75,20 +76,21 @@ def error_body(status: int, sentence: str, *, param: str | None = None, code: st
     return {"error": {"message": sentence, "type": kind, "param": param, "code": code}}
 
 
-def told(error: RagappError) -> tuple[int, dict[str, Any], dict[str, str]]:
+def told(error: RagappError, *, admin: bool = False) -> tuple[int, dict[str, Any], dict[str, str]]:
     """(status, body, headers) of an error that was raised on purpose."""
+    sentence = wording.told(error, admin=admin)
     headers: dict[str, str] = dict(getattr(error, "headers", {}))
     if isinstance(error, LineFull):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, QuestionTooLong):
-        return 400, error_body(400, str(error), param="messages", code="context_length_exceeded"), headers
+        return 400, error_body(400, sentence, param="messages", code="context_length_exceeded"), headers
     if isinstance(error, NoSuchModel):
-        return 404, error_body(404, str(error), param="model", code="model_not_found"), headers
+        return 404, error_body(404, sentence, param="model", code="model_not_found"), headers
     status = status_of(error)
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         # OpenAI's client raises BadRequestError for 400 only
         status = HTTPStatus.BAD_REQUEST
-    return status, error_body(status, str(error), param=getattr(error, "param", None)), headers
+    return status, error_body(status, sentence, param=getattr(error, "param", None)), headers
 
 
 def unexpected() -> dict[str, Any]:
@@ -118,7 +120,7 @@ class OpenAiRoute(APIRoute):
             try:
                 return await answer(request)
             except RagappError as error:
-                status, body, headers = told(error)
+                status, body, headers = told(error, admin=is_admins(request))
             except RequestValidationError as error:
                 faults = error.errors()
                 param = next((str(part) for part in faults[0]["loc"][1:2]), None)

@@ -105,7 +105,7 @@ async def chunks(answers: Answers, live: LiveAnswer, asked: ChatIn) -> AsyncGene
 
 def _failed(live: LiveAnswer, event: AnswerEvent) -> dict[str, Any]:
     if live.error:
-        return told(live.error)[1]
+        return told(live.error, admin=live.asking.admin)[1]
     return error_body(HTTPStatus.CONFLICT, event.data["detail"]) if live.state == "stopped" else unexpected()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 from ragapp.access import Scope, may_see
 from ragapp.serve.asking import conversation_group, narrowing
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.openai.errors import NoSuchModel
+from ragapp.serve.wording import without_folder
 
 ALL = "ragapp"
 """Every document that the caller sees."""
@@ -17,9 +16,7 @@ _OF_CONVERSATIONS = conversation_group("")
 
 def short(model: str) -> str:
     """A model as programs call it: a package without its prefix, a folder by its last name, a hub id as it is."""
-    if model.startswith("package:"):
-        return model.removeprefix("package:")
-    return PurePath(model).name if model.startswith(("/", ".", "~")) else model
+    return without_folder(model.removeprefix("package:"))
 
 
 def chat_names(house: House) -> tuple[str, ...]:

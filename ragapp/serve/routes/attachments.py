@@ -18,6 +18,7 @@ from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
 from ragapp.serve.routes.conversations import ConversationId, own
 from ragapp.serve.shapes import Id
+from ragapp.serve.wording import told_text
 from ragapp.types import document_id
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}/files", tags=["conversations"])
@@ -88,7 +89,7 @@ def _attached(house: House, conversation_id: str) -> list[AttachmentOut]:
             document_id=file.document_id,
             name=file.name,
             state=row.state if (row := known.get(file.document_id)) else None,
-            reason=row.reason if row else "",
+            reason=told_text(row.reason, admin=False) if row else "",
             expires=file.expires,
         )
         for file in held

@@ -176,7 +176,8 @@ def _redaction(planned: Redaction) -> RedactionOut:
 
 
 def _out(house: House, caller: Caller, row: DocumentRow) -> DocumentOut:
-    return document_out(row, may_change=caller.may_curate(row.collection), stale=house.rag.intake.is_stale(row))
+    may_change, stale = caller.may_curate(row.collection), house.rag.intake.is_stale(row)
+    return document_out(row, may_change=may_change, stale=stale, admin=caller.is_admin)
 
 
 def _begun(house: House, job_id: int) -> JobOut:

@@ -68,7 +68,7 @@ def list_jobs(
         collections=None if caller.is_admin else caller.person.curates,
         hidden_prefix=OF_CONVERSATIONS,
     )
-    return [_out(house, row) for row in rows]
+    return [_out(house, caller, row) for row in rows]
 
 
 @router.post("", operation_id="ingest_paths", status_code=202)
@@ -80,7 +80,7 @@ def ingest_paths(request: Request, given: PathsIn, caller: Admin) -> JobOut:
     job_id = house.rag.intake.note_paths([FilePath(path) for path in given.paths], given.collection, groups)
     house.note(caller.person.id, "job.ingest", given.collection, job=job_id, paths=len(given.paths))
     house.work.add(job_id)
-    return _out(house, _job(house, caller, job_id))
+    return _out(house, caller, _job(house, caller, job_id))
 
 
 @router.post("/stale", operation_id="renew_stale", status_code=202)
@@ -91,14 +91,14 @@ def renew_stale(request: Request, caller: Admin) -> list[JobOut]:
     house.note(caller.person.id, "job.stale", "", jobs=ids)
     for job_id in ids:
         house.work.add(job_id)
-    return [_out(house, _job(house, caller, job_id)) for job_id in ids]
+    return [_out(house, caller, _job(house, caller, job_id)) for job_id in ids]
 
 
 @router.get("/{job_id}", operation_id="get_job")
 def get_job(request: Request, job_id: JobId, caller: Curator) -> JobOut:
     """One job, with its progress while it runs."""
     house = house_of(request)
-    return _out(house, _job(house, caller, job_id))
+    return _out(house, caller, _job(house, caller, job_id))
 
 
 @router.get("/{job_id}/files", operation_id="list_job_files")
@@ -113,7 +113,7 @@ def list_job_files(
     house = house_of(request)
     _job(house, caller, job_id)
     found = house.catalog.jobs.files(job_id, states=(state,) if state else ())
-    return job_files_out(islice(found, limit))
+    return job_files_out(islice(found, limit), admin=caller.is_admin)
 
 
 @router.get("/{job_id}/events", operation_id="job_events", response_class=StreamingResponse, responses=_STREAM)
@@ -132,7 +132,7 @@ def cancel_job(request: Request, job_id: JobId, caller: Curator) -> JobOut:
     _job(house, caller, job_id)
     house.catalog.jobs.cancel(job_id)
     house.note(caller.person.id, "job.cancel", str(job_id))
-    return _out(house, _job(house, caller, job_id))
+    return _out(house, caller, _job(house, caller, job_id))
 
 
 @router.post("/{job_id}/resume", operation_id="resume_job", status_code=202)
@@ -142,7 +142,7 @@ def resume_job(request: Request, job_id: JobId, caller: Curator) -> JobOut:
     _job(house, caller, job_id)
     house.work.again(job_id)
     house.note(caller.person.id, "job.resume", str(job_id))
-    return _out(house, _job(house, caller, job_id))
+    return _out(house, caller, _job(house, caller, job_id))
 
 
 @router.post("/{job_id}/retry", operation_id="retry_job", status_code=202)
@@ -152,7 +152,7 @@ def retry_job(request: Request, job_id: JobId, given: RetryIn, caller: Curator) 
     _job(house, caller, job_id)
     house.work.again(job_id, "all" if given.failed else "passing")
     house.note(caller.person.id, "job.retry", str(job_id), failed=given.failed)
-    return _out(house, _job(house, caller, job_id))
+    return _out(house, caller, _job(house, caller, job_id))
 
 
 async def _events(request: Request, job_id: int) -> AsyncIterator[str]:
@@ -179,7 +179,7 @@ def _seen(request: Request, job_id: int) -> JobOut | None:
     """The job as long as whoever reads of it is let in and may; None afterwards."""
     house, caller = house_of(request), caller_of(request)
     row = house.catalog.jobs.job(job_id)
-    return _out(house, row) if row and caller and _may(house, caller, row) else None
+    return _out(house, caller, row) if row and caller and _may(house, caller, row) else None
 
 
 def _job(house: House, caller: Caller, job_id: int) -> JobRow:
@@ -205,5 +205,6 @@ def _collection(house: House, row: JobRow) -> str | None:
     return next((origin.collection for origin in known if is_of(row, origin)), None)
 
 
-def _out(house: House, row: JobRow) -> JobOut:
-    return job_out(row, house.work.progress(row.id), origin_collection=_collection(house, row))
+def _out(house: House, caller: Caller, row: JobRow) -> JobOut:
+    progress = house.work.progress(row.id)
+    return job_out(row, progress, origin_collection=_collection(house, row), admin=caller.is_admin)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from ragapp.models.weights import terms
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import house_of
+from ragapp.serve.wording import without_folder
 from ragapp.settings import Settings
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -53,7 +54,7 @@ def models(request: Request, caller: Asker) -> ModelsOut:
     settings = house.settings
     now = house.engine.readiness
     return ModelsOut(
-        models=[_model(settings, "chat"), _model(settings, "embedder")],
+        models=[_model(settings, role, caller.is_admin) for role in ("chat", "embedder")],
         engine=EngineOut(
             state=now.state,
             detail=now.detail if caller.is_admin else "",
@@ -70,11 +71,11 @@ def models(request: Request, caller: Asker) -> ModelsOut:
     )
 
 
-def _model(settings: Settings, role: Literal["chat", "embedder"]) -> ModelOut:
+def _model(settings: Settings, role: Literal["chat", "embedder"], admin: bool) -> ModelOut:
     part = settings.chat if role == "chat" else settings.embedder
     known = terms(part.model, models_dir=settings.data / "models", revision=part.revision)
     licence, source = (known.licence, known.source) if known else (None, None)
-    return ModelOut(name=part.model, role=role, licence=licence, source=source)
+    return ModelOut(name=part.model if admin else without_folder(part.model), role=role, licence=licence, source=source)
 
 
 def _share(of: str, whole: str) -> float | None:

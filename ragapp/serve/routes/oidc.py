@@ -15,6 +15,7 @@ from ragapp.serve.house import House, house_of
 from ragapp.serve.oidc import STARTED_LASTS_S, Provider
 from ragapp.serve.page import own_path, sign_in_page
 from ragapp.serve.problems import Refused, status_of
+from ragapp.serve.wording import told
 
 OIDC_COOKIE = "ragapp_oidc"
 _PATH = "/v1/oidc"
@@ -48,7 +49,7 @@ def start(
     try:
         address, kept = provider.start(_comes_back_to(request, house), own_path(next))
     except RagappError as error:
-        return sign_in_page(request, house, next, fault=str(error), status=status_of(error))
+        return sign_in_page(request, house, next, fault=told(error, admin=False), status=status_of(error))
     response = RedirectResponse(address, HTTPStatus.SEE_OTHER)
     set_cookie(request, response, house, OIDC_COOKIE, kept, STARTED_LASTS_S, _PATH)
     return response
@@ -68,8 +69,8 @@ def callback(
     """Where the provider sends the browser back to; signs in."""
     house = house_of(request)
     provider = _provider(house)
-    told = {"state": state, "code": code, "iss": iss, "error": error}
-    answer = {name: value for name, value in told.items() if value is not None}
+    sent = {"state": state, "code": code, "iss": iss, "error": error}
+    answer = {name: value for name, value in sent.items() if value is not None}
     response: Response
     try:
         who, onward = provider.finish(request.cookies.get(OIDC_COOKIE, ""), answer, _comes_back_to(request, house))
@@ -78,7 +79,7 @@ def callback(
         open_session(request, response, house, person)
     except RagappError as fault:
         house.note("", "session.refuse", by="provider")
-        response = sign_in_page(request, house, "/", fault=str(fault), status=status_of(fault))
+        response = sign_in_page(request, house, "/", fault=told(fault, admin=False), status=status_of(fault))
     response.delete_cookie(OIDC_COOKIE, path=_PATH)
     return response
 

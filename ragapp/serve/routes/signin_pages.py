@@ -20,6 +20,7 @@ from ragapp.serve.page import expect_own_form, own_path, page, sign_in_page
 from ragapp.serve.page_proxy import PREFIX
 from ragapp.serve.passwords import SHORTEST_PASSWORD
 from ragapp.serve.problems import Refused, status_of
+from ragapp.serve.wording import told
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _LONGEST_FIELD = 1000
@@ -67,7 +68,7 @@ def sign_in(
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Fill in name and password.")
         person = by_password(house, address_of(request), name, password)
     except RagappError as error:
-        shown = sign_in_page(request, house, next, fault=str(error), name=name, status=status_of(error))
+        shown = sign_in_page(request, house, next, fault=told(error, admin=False), name=name, status=status_of(error))
         return _with_headers(shown, error)
     response = RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER)
     open_session(request, response, house, person)
@@ -87,7 +88,7 @@ def sign_out(request: Request, form_token: Field = "") -> Response:
     try:
         expect_own_form(request, form_token)
     except RagappError as error:
-        return sign_in_page(request, house, "/", fault=str(error), status=status_of(error))
+        return sign_in_page(request, house, "/", fault=told(error, admin=False), status=status_of(error))
     response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     session = house.catalog.credentials.session(request.cookies.get(COOKIE, ""))
     close_session(request, response, house, session.person_id if session else "")
@@ -101,7 +102,7 @@ def join_form(request: Request, secret: str) -> Response:
     try:
         invite = house.catalog.credentials.invited(secret)
     except RagappError as error:
-        return page(request, "lost.html", HTTPStatus.GONE, fault=str(error))
+        return page(request, "lost.html", HTTPStatus.GONE, fault=told(error, admin=False))
     return _join_page(request, house, invite, secret)
 
 
@@ -121,7 +122,7 @@ def join(
     try:
         invite = house.catalog.credentials.invited(secret)
     except RagappError as error:
-        return page(request, "lost.html", HTTPStatus.GONE, fault=str(error))
+        return page(request, "lost.html", HTTPStatus.GONE, fault=told(error, admin=False))
     try:
         expect_own_form(request, form_token)
         wanted = None if invite.person_id else _good_name(name)
@@ -138,7 +139,14 @@ def join(
         )
     except RagappError as error:
         shown = _join_page(
-            request, house, invite, secret, fault=str(error), name=name, display=display, status=status_of(error)
+            request,
+            house,
+            invite,
+            secret,
+            fault=told(error, admin=False),
+            name=name,
+            display=display,
+            status=status_of(error),
         )
         return _with_headers(shown, error)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)

@@ -18,6 +18,7 @@ from ragapp.serve.naming import group_names, refuse_reserved
 from ragapp.serve.problems import not_found
 from ragapp.serve.routes.collections import groups_of_new
 from ragapp.serve.shapes import Name, Wire
+from ragapp.serve.wording import told_text
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
 SourceName = Annotated[Name, Path(description="The source's name.")]
@@ -57,7 +58,7 @@ class RunIn(Wire):
 def list_sources(request: Request, caller: Curator) -> list[SourceOut]:
     """Sources of the collections that one looks after."""
     house = house_of(request)
-    return [_out(house, row) for row in house.catalog.origins.list() if caller.may_curate(row.collection)]
+    return [_out(house, caller, row) for row in house.catalog.origins.list() if caller.may_curate(row.collection)]
 
 
 @router.post("", operation_id="add_source", status_code=HTTPStatus.CREATED)
@@ -71,7 +72,7 @@ def add_source(request: Request, given: SourceIn, caller: Admin) -> SourceOut:
     row = OriginRow(given.name, given.url, given.collection, groups, rules, tuple(given.include), tuple(given.exclude))
     kept = house.rag.intake.add(row)
     house.note(caller.person.id, "source.add", kept.name, collection=kept.collection, groups=sorted(groups))
-    return _out(house, kept)
+    return _out(house, caller, kept)
 
 
 @router.delete("/{name}", operation_id="remove_source", status_code=HTTPStatus.NO_CONTENT)
@@ -92,7 +93,9 @@ def preview_source(request: Request, name: SourceName, caller: Curator) -> Previ
     preview = house.rag.intake.preview(name)
     house.note(caller.person.id, "source.preview", name)
     return PreviewOut(
-        counts=dict(preview.plan.counts), files=job_files_out(preview.files[:_SHOWN]), withheld=preview.plan.withheld
+        counts=dict(preview.plan.counts),
+        files=job_files_out(preview.files[:_SHOWN], admin=caller.is_admin),
+        withheld=told_text(preview.plan.withheld, admin=caller.is_admin),
     )
 
 
@@ -106,7 +109,7 @@ def run_source(request: Request, name: SourceName, given: RunIn, caller: Curator
     house.work.add(job_id)
     job = house.catalog.jobs.job(job_id)
     assert job is not None
-    return job_out(job, origin_collection=row.collection)
+    return job_out(job, origin_collection=row.collection, admin=caller.is_admin)
 
 
 def _source(house: House, caller: Caller, name: str) -> OriginRow:
@@ -119,7 +122,7 @@ def _source(house: House, caller: Caller, name: str) -> OriginRow:
     return row
 
 
-def _out(house: House, row: OriginRow) -> SourceOut:
+def _out(house: House, caller: Caller, row: OriginRow) -> SourceOut:
     jobs = house.catalog.jobs.list(1, origin=row)
     last = jobs[0] if jobs else None
     return SourceOut(
@@ -127,5 +130,7 @@ def _out(house: House, row: OriginRow) -> SourceOut:
         rules=[RuleOut(pattern=pattern, groups=sorted(groups)) for pattern, groups in row.rules],
         include=list(row.include), exclude=list(row.exclude), created=row.created,
         running_job=last.id if last and last.state in ("waiting", "running") else None,
-        last_job=job_out(last, house.work.progress(last.id), origin_collection=row.collection) if last else None,
+        last_job=job_out(
+            last, house.work.progress(last.id), origin_collection=row.collection, admin=caller.is_admin
+        ) if last else None,
     )  # fmt: skip

@@ -2,7 +2,9 @@
 
     python company_provider.py → prints the address it listens on, then serves until it is ended
 
-POST /be {"claims": {…}, "lie": "nonce"} says who signs in next, and what is wrong with what is said of them.
+POST /be {"claims": {…}, "lie": "nonce"} says who signs in next, and what is wrong with what is said of them. With
+"refreshes" it gives refresh tokens, each good for one use; "revoked" subjects are refused, by every token of theirs.
+GET /asked says how often each grant was asked for.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import base64
 import hmac
 import json
 import os
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +47,13 @@ class Told:
     """Only these in the ID token, the rest in userinfo; all when None."""
     codes: dict[str, Code] = field(default_factory=dict)
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refreshes: bool = False
+    refresh_tokens: dict[str, str] = field(default_factory=dict)
+    """By token the subject; one that was used is gone."""
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By subject the claims as they are now."""
+    revoked: list[str] = field(default_factory=list)
+    asked: dict[str, int] = field(default_factory=dict)
 
 
 class Client(ClientMixin):
@@ -151,7 +161,15 @@ def be() -> Any:
     told.claims = said.get("claims", told.claims)
     told.lie = said.get("lie", "")
     told.id_token_claims = said.get("id_token_claims")
+    told.refreshes = said.get("refreshes", False)
+    told.revoked = said.get("revoked", [])
+    told.people[told.claims["sub"]] = told.claims
     return jsonify({})
+
+
+@app.get("/asked")
+def asked() -> Any:
+    return jsonify(told.asked)
 
 
 @app.get("/.well-known/openid-configuration")
@@ -189,22 +207,58 @@ def authorize() -> Any:
 
 @app.post("/token")
 def token() -> Any:
+    kind = request.form.get("grant_type", "")
+    told.asked[kind] = told.asked.get(kind, 0) + 1
     if told.lie == "down":
         return "<html>Bad gateway</html>", 502
+    if kind == "refresh_token":
+        return refreshed()
     response = server.create_token_response()
     made = json.loads(response.get_data())
+    if "id_token" in made and told.refreshes:
+        made["refresh_token"] = new_refresh_token(told.claims["sub"])
     if "id_token" not in made or not told.lie:
-        return response
+        return jsonify(made) if "id_token" in made else response
     claims = dict(jwt.decode(made["id_token"], KEY).claims)
     made["id_token"] = LIES[told.lie](claims) if told.lie in LIES else made["id_token"]
     return jsonify({name: value for name, value in made.items() if value is not None})
 
 
+def new_refresh_token(subject: str) -> str:
+    made = f"refresh-{secrets.token_urlsafe(16)}"
+    told.refresh_tokens[made] = subject
+    return made
+
+
+def refreshed() -> Any:
+    """Each refresh token once: whoever comes with a used one is refused, as providers do that rotate them."""
+    if request.form.get("client_secret") != SECRET:
+        return jsonify(error="invalid_client"), 401
+    subject = told.refresh_tokens.pop(request.form["refresh_token"], None)
+    if subject is None or subject in told.revoked:
+        return jsonify(error="invalid_grant"), 400
+    fresh, claims = new_refresh_token(subject), told.people[subject]
+    if told.lie == "lost":
+        return "<html>Gateway timeout</html>", 504
+    access = secrets.token_urlsafe(16)
+    told.tokens[access] = claims
+    made = {"access_token": access, "token_type": "Bearer", "expires_in": 300, "refresh_token": fresh}
+    if told.lie != "no ID token":
+        now = int(time.time())
+        said = claims if told.id_token_claims is None else {name: claims[name] for name in told.id_token_claims}
+        id_token = {"iss": issuer(), "aud": [CLIENT], "exp": now + 300, "iat": now, **said}
+        if told.lie == "somebody else":
+            id_token["sub"] = "somebody else"
+        made["id_token"] = LIES[told.lie](id_token) if told.lie in LIES else signed(id_token)
+    return jsonify(made)
+
+
 @app.get("/userinfo")
 def userinfo() -> Any:
     claims = told.tokens.get(request.headers.get("authorization", "").removeprefix("Bearer "))
-    if claims is None:
+    if claims is None or claims["sub"] in told.revoked:
         return jsonify(error="invalid_token"), 401
+    claims = told.people.get(claims["sub"], claims)
     return jsonify(claims | ({"sub": "somebody else"} if told.lie == "userinfo" else {}))
 
 
