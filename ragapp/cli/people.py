@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ragapp.answer.unseen import seen
 from ragapp.cli.ingest import names
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, open_app, out, out_json
 from ragapp.errors import CatalogError
@@ -259,7 +260,7 @@ def _added(
     from ragapp.errors import RagappError
     from ragapp.serve.house import LOCAL_NAME
 
-    if not name.strip() or len(name) > 200 or not name.isprintable() or name == LOCAL_NAME:
+    if not name.strip() or len(name) > 200 or not name.isprintable() or seen(name) != name or name == LOCAL_NAME:
         raise RagappError(f"{name!r} can't be an account's name; choose another one of 1 to 200 characters.")
     return opened.catalog.people.add(name, display=display[:200], role=role, groups=_good_groups(groups))
 

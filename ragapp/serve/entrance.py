@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from ragapp.answer.unseen import seen
 from ragapp.catalog.service_rows import PersonRow, SessionRow
 from ragapp.errors import CatalogError
 from ragapp.serve.callers import COOKIE
@@ -192,5 +193,5 @@ def _first_time(house: House, who: Identity) -> PersonRow:
 
 
 def _name(given: Any) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in str(given))
+    printable = "".join(c if c.isprintable() else " " for c in seen(str(given)))
     return " ".join(printable.split())[:_LONGEST_NAME] or "person"

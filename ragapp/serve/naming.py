@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from ragapp.answer.unseen import seen
 from ragapp.names import OF_CONVERSATIONS, is_internal
 from ragapp.serve.problems import Refused
 
@@ -22,8 +23,8 @@ def collection_names(given: Iterable[str]) -> frozenset[str]:
 
 
 def refuse_reserved(name: str, what: str) -> None:
-    """Raises Refused where a name is empty or not for people to give."""
-    if not name.strip() or is_internal(name):
+    """Raises Refused where a name is empty, not for people to give, or looks like another one."""
+    if not name.strip() or is_internal(name) or seen(name) != name:
         raise Refused(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"{name!r} can't be the name of a {what}; choose one that says what it is."
         )

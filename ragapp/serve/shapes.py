@@ -7,14 +7,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ragapp.answer.unseen import seen_line
+from ragapp.answer.unseen import seen, seen_line
 from ragapp.catalog.service_rows import AnswerState, Door
 from ragapp.serve.wording import without_folder
 from ragapp.types import Answer, Citation, NearDocument, Passage, Sentence
 
 LONGEST_QUESTION = 20_000
 """Characters; a model's context is the closer limit, and says so in tokens."""
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _all_seen(name: str) -> str:
+    if seen(name) != name:
+        raise ValueError("it holds characters that aren't seen, so that it would look like another name; type it anew")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_all_seen)]
+"""What people are told apart by, and groups, and collections."""
 
 
 def _in_utc(given: datetime) -> datetime:

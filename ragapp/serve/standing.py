@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ragapp.answer.unseen import seen
 from ragapp.catalog.service_rows import PersonRow, Role, StandingRow
 from ragapp.errors import RagappError
 from ragapp.names import is_internal
@@ -209,6 +210,7 @@ def group_names(given: Any) -> frozenset[str]:
         and group.strip()
         and len(group) <= _LONGEST_GROUP
         and group.isprintable()
+        and seen(group) == group
         and not is_internal(group)
     )
     if len(good) < len(set(map(str, told))):

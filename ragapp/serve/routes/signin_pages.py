@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ragapp import __version__
+from ragapp.answer.unseen import seen
 from ragapp.catalog.service_rows import InviteRow
 from ragapp.errors import RagappError
 from ragapp.serve.callers import COOKIE, caller_of, public
@@ -216,7 +217,7 @@ def _good_name(given: str) -> str:
 
 
 def _one_line(given: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in given).split())[:201]
+    return " ".join("".join(c if c.isprintable() else " " for c in seen(given)).split())[:201]
 
 
 def _with_headers(response: HTMLResponse, error: RagappError) -> HTMLResponse:

@@ -77,3 +77,28 @@ def test_the_terminal_shows_nothing_unseen_and_json_stays_exact(smuggled: Servic
             assert done.exit_code == 0 and "Krenvolt" in done.stdout, done.output
             assert not INVISIBLE.search(done.stdout), ascii(done.stdout)
     assert TAGS in json.loads(done.stdout)["passages"][0]["text"]
+
+
+LOOKALIKES = ["ada\u200b", "ada\u202e", f"ada{TAGS}", "ada\u3164", "a\u00adda", "ada\ufe0f"]
+
+
+@pytest.mark.parametrize("name", LOOKALIKES)
+def test_no_account_group_or_collection_has_a_name_that_looks_like_another(office: Service, name: str) -> None:
+    with office.client(office.token("root")) as root:
+        for refused in (
+            root.post("/v1/people", json={"name": name}),
+            root.post("/v1/people", json={"name": "eve", "groups": [name]}),
+            root.post("/v1/groups", json={"name": name}),
+            root.put("/v1/collections/new", json={"groups": [name]}),
+        ):
+            assert refused.status_code == 422 and not INVISIBLE.search(refused.json()["detail"]), refused.text
+        assert [each["name"] for each in root.get("/v1/people").json() if each["name"] != "local"] == [
+            "ada",
+            "bob",
+            "root",
+        ]
+
+
+def test_names_that_need_a_joiner_are_names(office: Service) -> None:
+    with office.client(office.token("root")) as root:
+        assert root.post("/v1/groups", json={"name": "هیئت\u200cمدیره"}).status_code == 201
