@@ -42,6 +42,10 @@ class BadQuestion(RagappError):
     """A question that is empty or is not text."""
 
 
+class TooCostly(RagappError):
+    """A schema, a pattern or tools that would cost too much to compile; names the limit and what was found."""
+
+
 class IndexLocked(RagappError):
     """Another process owns the index; says which, since when, and what to do."""
 

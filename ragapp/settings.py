@@ -59,6 +59,12 @@ class EngineSettings(_Part):
     max_parallel: int = Field(16, ge=1, description="Requests that are generated at the same time.")
     start_timeout_s: float = Field(600, gt=0, description="Seconds after which a start counts as failed.")
     request_timeout_s: float = Field(300, gt=0, description="Seconds after which a request is aborted.")
+    schema_timeout_s: int = Field(
+        10,
+        ge=1,
+        description="Seconds of computing that a JSON schema, a pattern or a request's tools may take to be compiled, "
+        "for each 50,000 tokens that the model knows; costlier ones are refused.",
+    )
 
 
 class EmbedderSettings(_Part):

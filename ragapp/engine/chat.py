@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from pydantic import ConfigDict, Field
 
 from ragapp.engine.messages import as_template_messages
 from ragapp.engine.reply import Reply, Request
+from ragapp.engine.sampling import Sampling
 from ragapp.engine.toolcalls import Tool
 from ragapp.engine.vllm import VllmEngine
 
@@ -85,6 +87,15 @@ class ChatVllm(BaseChatModel):
         """Tokens of the whole prompt, with what the chat template puts around the messages."""
         return len(self._prompt(messages, [convert_to_openai_tool(tool) for tool in tools or ()]))
 
+    def prepared(self, messages: list[BaseMessage], **kwargs: Any) -> tuple[int, Sampling]:
+        """(tokens of the prompt, what the engine will be asked for) of a call that isn't made.
+
+        Raises what the call would raise before it reaches the engine: TooCostly for a schema or tools beyond their
+        limits, ValueError where they can't be used.
+        """
+        reply, prompt, _ = self._asked(messages, None, kwargs)
+        return len(prompt), reply.sampling
+
     def _stream(
         self,
         messages: list[BaseMessage],
@@ -103,11 +114,13 @@ class ChatVllm(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        reply, prompt, salt = self._asked(messages, stop, kwargs)
+        # a long prompt or a large schema must not hold up everything else on this loop
+        reply, prompt, salt = await asyncio.to_thread(self._asked, messages, stop, kwargs)
         deltas = self.engine.stream(prompt, reply.sampling, cache_salt=salt)
         try:
             async for delta in deltas:
-                for chunk in reply.chunks(delta):
+                ends_json = delta.finished and reply.sampling.json_schema is not None
+                for chunk in await asyncio.to_thread(list, reply.chunks(delta)) if ends_json else reply.chunks(delta):
                     yield chunk
         finally:
             # not left to garbage collection: a caller who leaves frees the request at once

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from ragapp.engine.bounds import plainest, rest_of_number
+from ragapp.engine.schema_bounds import Allowance, whole
 
 _CLOSED_STRINGS = {"maxLength", "pattern", "format", "enum", "const"}
 _STRING_ENDS = (
@@ -22,15 +22,14 @@ _LITERALS = {"t": "true", "f": "false", "n": "null"}
 Schema = Mapping[str, Any]
 
 
-def fit(schema: Schema, longest_string: int) -> dict[str, Any]:
+def fit(schema: Schema, longest_string: int, allowance: Allowance | None = None) -> dict[str, Any]:
     """The schema without references, with a length for strings that have none, and objects closed to unknown keys.
 
-    A small model may go on in a string until the token limit; `longest_string` (characters) stops it before.
+    A small model may go on in a string until the token limit; `longest_string` (characters) stops it before. Raises
+    TooCostly where the schema is beyond what `schema_bounds` allows.
     """
-    from langchain_core.utils.json_schema import dereference_refs
-
-    whole = dereference_refs(dict(schema)) if "$ref" in json.dumps(schema) else dict(schema)
-    return {key: value for key, value in _fit(whole, longest_string).items() if key not in ("$defs", "definitions")}
+    fitted: dict[str, Any] = _fit(whole(schema, allowance), longest_string)
+    return fitted
 
 
 def _fit(schema: Any, longest: int) -> Any:
@@ -47,21 +46,6 @@ def _fit(schema: Any, longest: int) -> Any:
     if schema.get("type") == "string" and not _CLOSED_STRINGS & schema.keys():
         fitted["maxLength"] = longest
     return fitted
-
-
-@lru_cache(maxsize=256)
-def json_grammar(schema: str) -> str:
-    """The grammar (xgrammar's EBNF) of JSON of this schema with exactly one space after each comma and colon.
-
-    Free white space lets a small model write blanks for ever, and none at all is not how models learned to write JSON.
-    Raises ValueError where the schema uses what xgrammar doesn't know.
-    """
-    import xgrammar
-
-    try:
-        return str(xgrammar.Grammar.from_json_schema(schema, any_whitespace=False, separators=(", ", ": ")))
-    except RuntimeError as error:
-        raise ValueError(f"the JSON schema can't be kept to: {' '.join(str(error).split())}") from None
 
 
 def smallest(schema: Schema) -> Any:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ragapp.engine.constrained import json_grammar
-
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one answer is generated. At most one of the four constraints may be given."""
+    """How one answer is generated. At most one of the five constraints may be given."""
 
     max_tokens: int
     temperature: float = 0.0
@@ -24,8 +21,15 @@ class Sampling:
     choice: tuple[str, ...] | None = None
     structural_tag: str | None = None
     """xgrammar's description of text with constrained parts, as JSON."""
+    grammar: str | None = None
+    """xgrammar's EBNF; the engine puts it in the place of a JSON schema."""
     timeout_s: float | None = None
     """Less than the engine's own limit, in seconds."""
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a grammar must be compiled for it that somebody else may have thought up."""
+        return not (self.json_schema is None and self.regex is None and self.structural_tag is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,11 @@ def engine_input(tokens: list[int], cache_salt: str | None) -> Any:
 
 
 def sampling_params(sampling: Sampling) -> Any:
-    """The request's wishes as vLLM takes them. Raises ValueError where a constraint can't be kept to."""
+    """The request's wishes as vLLM takes them; a JSON schema stands in them as the grammar that was made of it."""
     from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
     constraint = {
-        "grammar": json_grammar(json.dumps(sampling.json_schema)) if sampling.json_schema is not None else None,
+        "grammar": sampling.grammar,
         "regex": sampling.regex,
         "choice": list(sampling.choice) if sampling.choice else None,
         "structural_tag": sampling.structural_tag,

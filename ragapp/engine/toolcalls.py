@@ -12,6 +12,7 @@ from uuid import uuid4
 from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 
 from ragapp.engine.constrained import fit
+from ragapp.engine.schema_bounds import Allowance, tools_fit
 
 _OPEN = "<tool_call>"
 _CLOSE = "</tool_call>"
@@ -21,13 +22,15 @@ Tool = Mapping[str, Any]
 
 
 def call_schema(tools: Sequence[Tool], longest_string: int) -> dict[str, Any]:
-    """The JSON schema of one call of one of the tools."""
+    """The JSON schema of one call of one of the tools. Raises TooCostly where they are too many or too large."""
+    tools_fit(len(tools))
+    allowance = Allowance("The tools' schemas together")
     calls = [
         {
             "type": "object",
             "properties": {
                 "name": {"const": tool["function"]["name"]},
-                "arguments": fit(_parameters(tool), longest_string),
+                "arguments": fit(_parameters(tool), longest_string, allowance),
             },
             "required": ["name", "arguments"],
             "additionalProperties": False,

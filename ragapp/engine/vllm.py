@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ragapp.engine import launch
+from ragapp.engine.grammars import Grammars
 from ragapp.engine.life import CLOSED, Life, Started
 from ragapp.engine.mailbox import AsyncMailbox, Mailbox
 from ragapp.engine.sampling import Delta, Sampling, engine_input, sampling_params
@@ -58,6 +59,7 @@ class VllmEngine:
         self.folder = folder
         self.chat = chat
         self._plan = launch.Plan(folder, engine, chat, embedder_peak_bytes, traces, cache)
+        self.grammars = Grammars(folder, engine.schema_timeout_s)
         self._log_file = log_file
         self._lock = threading.Lock()
         self._life: Life | None = None
@@ -96,9 +98,12 @@ class VllmEngine:
         """Generate from a prompt (text or token ids). Leaving the iterator early aborts the request in vLLM.
 
         Requests with different `cache_salt` never share a prefix in the cache. Raises QuestionTooLong before anything
-        is sent where prompt and answer don't fit into the context, and EngineError where the engine can't go on.
+        is sent where prompt and answer don't fit into the context, TooCostly where a constraint costs too much to
+        compile, and EngineError where the engine can't go on.
         """
         tokens = self._fitting(prompt, sampling)
+        if sampling.is_compiled:
+            sampling = await asyncio.to_thread(self._passed, sampling)
         life = self._living()
         started = await asyncio.shield(asyncio.wrap_future(life.started))
         box: AsyncMailbox[Delta] = AsyncMailbox()
@@ -114,6 +119,7 @@ class VllmEngine:
     ) -> Iterator[Delta]:
         """`stream` for a thread without an event loop."""
         tokens = self._fitting(prompt, sampling)
+        sampling = self._passed(sampling)
         life = self._living()
         started = life.started.result()
         box: Mailbox[Delta] = Mailbox()
@@ -148,6 +154,7 @@ class VllmEngine:
         with self._lock:
             self._closed = True
             life, self._life = self._life, None
+        self.grammars.close()
         if life:
             life.end()
 
@@ -172,6 +179,13 @@ class VllmEngine:
                 "something shorter, or raise chat.context_tokens if the model allows it."
             )
         return tokens
+
+    def _passed(self, sampling: Sampling) -> Sampling:
+        """The sampling with its constraint compiled beforehand, where a costly one holds nobody up."""
+        try:
+            return self.grammars.passed(sampling)
+        except ValueError as error:
+            raise EngineError(f"The engine refused the request ({error}).") from None
 
     def _trace_headers(self) -> dict[str, str] | None:
         """What ties vLLM's span to the asker's; the task has the asker's context."""

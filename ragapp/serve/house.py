@@ -57,6 +57,8 @@ class House:
     """Where pages of lists ended, sealed."""
     embedding: Line = field(default_factory=lambda: Line(1, 100, 10))
     """Programs that want vectors; one at a time, since the embedder takes no more and questions need it too."""
+    compiling: Line = field(default_factory=lambda: Line(1, 100, 10))
+    """Schemas that wait to be compiled; one at a time, by turns, so that a costly one delays no other request."""
     traces: Traces | None = None
     """Where spans are made, if they are."""
     provider: Provider | None = None

@@ -25,6 +25,7 @@ from ragapp.errors import (
     SettingsError,
     SourceUnavailable,
     StorageFull,
+    TooCostly,
     Unreadable,
 )
 from ragapp.logs import request_id
@@ -36,6 +37,7 @@ _STATUS: tuple[tuple[type[RagappError], HTTPStatus], ...] = (
     (LineFull, HTTPStatus.TOO_MANY_REQUESTS),
     (QuestionTooLong, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (BadQuestion, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (TooCostly, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Unreadable, HTTPStatus.UNPROCESSABLE_ENTITY),
     (SettingsError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (SourceUnavailable, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,12 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable
 
-from ragapp.engine.constrained import fit, json_grammar
-from ragapp.engine.toolcalls import call_schema
-from ragapp.errors import ModelError, QuestionTooLong
+from ragapp.errors import ModelError, QuestionTooLong, TooCostly
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.openai.errors import BadParameter
 from ragapp.serve.openai.shapes import ChatIn, Message, ResponseFormat
 
-_LARGEST_SCHEMA = 32 << 10
-"""Characters; compiling a schema takes memory and time that grow with it."""
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What reading a schema or a tool that nobody checked may raise."""
@@ -35,11 +32,23 @@ class Call:
     prompt_tokens: int
 
 
-def call(house: House, caller: Caller, asked: ChatIn) -> Call:
-    """The call that a request describes. Raises BadParameter, BadQuestion and QuestionTooLong. Blocks."""
+async def call(house: House, caller: Caller, asked: ChatIn) -> Call:
+    """The call that a request describes. Raises BadParameter, BadQuestion and QuestionTooLong, and LineFull where too
+    many schemas wait to be compiled."""
+    if not asked.is_constrained:
+        return await asyncio.to_thread(_call, house, caller, asked)
+    ticket = house.compiling.join(caller.person.id)
+    try:
+        async for _ in house.compiling.places(ticket):
+            pass
+        return await asyncio.to_thread(_call, house, caller, asked)
+    finally:
+        house.compiling.leave(ticket)
+
+
+def _call(house: House, caller: Caller, asked: ChatIn) -> Call:
     chat, engine = house.rag.chat, house.rag.engine
     longest = asked.longest or house.settings.chat.max_answer_tokens
-    tools = [tool.model_dump(exclude_none=True) for tool in asked.tools or ()]
     options: dict[str, Any] = {
         "max_tokens": longest,
         # nobody's prompt may be felt in the time that another person's takes
@@ -52,23 +61,24 @@ def call(house: House, caller: Caller, asked: ChatIn) -> Call:
     }
     options = {name: value for name, value in options.items() if value not in (None, [])}
     messages = [_message(message) for message in asked.messages]
+    param = "tools" if asked.tools else "response_format" if "response_schema" in options else "messages"
     try:
-        offered = [] if asked.tool_choice == "none" else tools
-        if offered:
-            _kept_to("tools", call_schema(offered, longest))
-        elif "response_schema" in options:
-            _kept_to("response_format", options["response_schema"])
+        tools = [tool.model_dump(exclude_none=True) for tool in asked.tools or ()]
         model = chat.bind_tools(tools, tool_choice=_choice(asked), **options) if tools else chat.bind(**options)
-        count = chat.get_num_tokens_from_messages(messages, offered)
+        count, sampling = chat.prepared(messages, **model.kwargs)  # type: ignore[attr-defined]
+        if count + longest > engine.context_tokens:
+            raise QuestionTooLong(
+                f"The messages have {count} tokens, and the model's context of {engine.context_tokens} leaves "
+                f"{max(0, engine.context_tokens - longest)} beside a reply of {longest}; send less, or ask for less."
+            )
+        engine.grammars.passed(sampling)
+    except TooCostly as error:
+        raise BadParameter(param, str(error)) from None
     except ModelError as error:
         raise BadParameter("messages", str(error)) from None
     except _MALFORMED as error:
-        raise BadParameter("tools" if tools else "messages", f"The request can't be used: {error}") from None
-    if count + longest > engine.context_tokens:
-        raise QuestionTooLong(
-            f"The messages have {count} tokens, and the model's context of {engine.context_tokens} leaves "
-            f"{max(0, engine.context_tokens - longest)} beside a reply of {longest}; send less, or ask for less."
-        )
+        said = " ".join(str(error).split())[:300]
+        raise BadParameter(param, f"The request can't be used: {said}.") from None
     house.note(caller.person.id, "model.ask", "", door="openai")
     return Call(caller.person.id, model, messages, count)
 
@@ -87,17 +97,6 @@ def _schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
     if wanted.json_schema is None or not wanted.json_schema.schema_:
         raise BadParameter("response_format", "The response_format json_schema names no schema; send one.")
     return wanted.json_schema.schema_
-
-
-def _kept_to(param: str, schema: dict[str, Any]) -> None:
-    """Whether the engine can write by this schema; asked before anything waits for it."""
-    try:
-        written = json.dumps(fit(schema, _LARGEST_SCHEMA))
-        if len(written) > _LARGEST_SCHEMA:
-            raise BadParameter(param, f"The schema has {len(written)} characters; {_LARGEST_SCHEMA} are taken at most.")
-        json_grammar(written)
-    except _MALFORMED as error:
-        raise BadParameter(param, f"The schema can't be kept to: {' '.join(str(error).split())[:300]}") from None
 
 
 def _message(message: Message) -> BaseMessage:

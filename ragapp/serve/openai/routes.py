@@ -56,7 +56,7 @@ async def chat(request: Request, asked: ChatIn, caller: Asker) -> Response:
     """A chat completion: from documents where `model` is `ragapp` or `ragapp/NAME`, from the bare model by its name."""
     house = house_of(request)
     if is_bare(house, asked.model):
-        reply = bare.Reply.begin(house, await asyncio.to_thread(call, house, caller, asked))
+        reply = bare.Reply.begin(house, await call(house, caller, asked))
         if asked.stream:
             return Streamed(bare.chunks(reply, asked), aclosing(reply))
         return _json(await while_there(request, bare.whole(reply, asked.model)))

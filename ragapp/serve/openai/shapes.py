@@ -160,6 +160,11 @@ class ChatIn(Wire):
         return value
 
     @property
+    def is_constrained(self) -> bool:
+        """Whether a grammar must be compiled for the reply."""
+        return bool(self.tools) or (self.response_format is not None and self.response_format.type != "text")
+
+    @property
     def longest(self) -> int | None:
         """Tokens that the reply may have."""
         return self.max_completion_tokens or self.max_tokens

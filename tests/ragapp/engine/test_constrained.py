@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel, ConfigDict, Field
 
-from ragapp.engine.constrained import ending, fit, json_grammar, smallest
+from ragapp.engine.constrained import ending, fit, smallest
 
 PERSON = {
     "type": "object",
@@ -200,5 +200,3 @@ def test_fitting_bounds_open_strings_only_and_resolves_references() -> None:
     assert "$defs" not in fitted
 
 
-def test_a_grammar_has_one_space_after_each_colon_and_none_before() -> None:
-    assert '": "' in json_grammar(json.dumps(PERSON))
