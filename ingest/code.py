@@ -13,6 +13,8 @@ _LONG = 1400
 _DEEPEST = 12
 _MOST_ABOVE = 4
 """Lines of an opening that are repeated; the last ones hold its name."""
+_LONGEST_ABOVE = 300
+"""Characters of such a line; a longer one stands whole before what it opens, and but once."""
 _CLOSER = re.compile(r"^\s*(?:[)\]}]+[;,]?|end\b.*|else\b.*|elif\b.*|except\b.*|finally\b.*|catch\b.*|\*/|</.*)\s*$")
 _SECTION = re.compile(r"^\s*\[{1,2}[^\[\]]+\]{1,2}\s*(?:[#;].*)?$")
 _TAB = 4
@@ -87,9 +89,10 @@ def _parts(lines: list[str], above: list[str], starts: Starts, depth: int) -> It
         yield [*above, *lines]
         return
     head = [line for line in lines[:opening] if line.strip()]
-    if len(head) > _MOST_ABOVE:
+    repeated = [line[:_LONGEST_ABOVE] for line in head[-_MOST_ABOVE:]]
+    if repeated != head:
         yield [*above, *head]
-    yield from _parts(lines[opening:], [*above, *head[-_MOST_ABOVE:]], starts, depth + 1)
+    yield from _parts(lines[opening:], [*above, *repeated], starts, depth + 1)
 
 
 def _cut(lines: list[str], base: int, starts: Starts) -> list[list[str]]:

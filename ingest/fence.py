@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from ragapp.errors import PassingFault, Unreadable
+from ragapp.errors import KeptOut, PassingFault, Unreadable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -101,7 +101,8 @@ class Fence:
         """What `work` makes of its arguments, in a worker; blocks while all workers are busy.
 
         `work` and its arguments must be picklable, `work` importable by its module's name. What it raises is raised
-        here. Raises PassingFault when the worker swelled, took too long or died.
+        here. Raises KeptOut when the worker swelled or took too long, as it would at once again; PassingFault when it
+        died.
         """
         return self.call_sized(0, partial(work, *arguments, **named))
 
@@ -119,7 +120,7 @@ class Fence:
         if kind == "error":
             raise answer
         if kind == "swollen":
-            raise PassingFault(self._swollen())
+            raise KeptOut(self._swollen())
         if kind == "unsendable":
             raise Unreadable(f"can't be read ({answer})")
         return cast(R, answer)
@@ -132,7 +133,7 @@ class Fence:
                 if worker.resident() > self.limits.memory_mib << 20:
                     return "swollen", None
                 if time.monotonic() > until:
-                    raise PassingFault(f"takes longer than {seconds:.0f} s to read (ingest.file_timeout_s)")
+                    raise KeptOut(f"takes longer than {seconds:.0f} s to read (ingest.file_timeout_s)")
             return cast("tuple[str, Any]", pickle.loads(worker.calls.recv_bytes()))  # noqa: S301 our own worker
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise PassingFault(_death(worker.process.wait())) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingest.tables import Repeats
+
 _LAYOUT = frozenset("table h1 h2 h3 h4 h5 h6 pre ul ol article section form blockquote".split())
 _CELLS = ("td", "th")
 _BREAKING = frozenset("br p div li tr td dd dt".split())
@@ -36,13 +38,14 @@ def table_rows(table: Any) -> tuple[list[list[str]], bool | None]:
     rows: list[list[str]] = []
     heads: list[bool] = []
     pending: dict[int, tuple[int, str]] = {}
+    repeats = Repeats()
     for line in table.iter("tr"):
         cells = [child for child in line if child.tag in _CELLS]
         if not cells:
             continue
         in_head = line.getparent() is not None and line.getparent().tag == "thead"
         heads.append(in_head or (all(cell.tag == "th" for cell in cells)))
-        rows.append(_filled(cells, pending, repeat=heads[-1]))
+        rows.append(_filled(cells, pending, repeats, is_head=heads[-1]))
     leading = next((number for number, head in enumerate(heads) if not head), len(heads))
     if leading == 0:
         first_column = bool(rows) and table.find(".//th") is not None
@@ -53,7 +56,7 @@ def table_rows(table: Any) -> tuple[list[list[str]], bool | None]:
     return [names, *rows[leading:]], True
 
 
-def _filled(cells: list[Any], pending: dict[int, tuple[int, str]], *, repeat: bool) -> list[str]:
+def _filled(cells: list[Any], pending: dict[int, tuple[int, str]], repeats: Repeats, *, is_head: bool) -> list[str]:
     row: list[str] = []
 
     def take_pending() -> None:
@@ -63,14 +66,15 @@ def _filled(cells: list[Any], pending: dict[int, tuple[int, str]], *, repeat: bo
                 pending[len(row)] = (left - 1, text)
             else:
                 del pending[len(row)]
-            row.append(text)
+            row.append(repeats.again(text))
 
     for cell in cells:
         take_pending()
         text = cell_text(cell)
+        repeats.holds(text)
         down = _span(cell, "rowspan")
         for number in range(_span(cell, "colspan")):
-            shown = text if number == 0 or repeat else ""
+            shown = text if number == 0 else repeats.again(text) if is_head else ""
             if down > 1:
                 pending[len(row)] = (down - 1, shown)
             row.append(shown)
@@ -101,9 +105,4 @@ def _span(cell: Any, name: str) -> int:
 
 
 def _joined(names: list[str]) -> str:
-    kept: list[str] = []
-    for name in names:
-        shown = " ".join(name.split())
-        if shown and shown not in kept:
-            kept.append(shown)
-    return " ".join(kept)
+    return " ".join(dict.fromkeys(shown for name in names if (shown := " ".join(name.split()))))

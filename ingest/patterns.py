@@ -55,7 +55,9 @@ def _compiled(pattern: str) -> Sequence[_Segment]:
     text = f"{pattern}**" if pattern.endswith("/") else pattern
     anywhere = "/" not in pattern.rstrip("/")
     names = (f"**/{text}" if anywhere else text).strip("/").split("/")
-    return tuple(None if name == "**" else re.compile(fnmatch.translate(name)) for name in names)
+    # of several `**` after one another each could stand for the same folders, and one says as much
+    said = [name for at, name in enumerate(names) if name != "**" or names[at - 1 : at] != ["**"]]
+    return tuple(None if name == "**" else re.compile(fnmatch.translate(name)) for name in said)
 
 
 def _closure(reached: set[int], segments: Sequence[_Segment]) -> set[int]:

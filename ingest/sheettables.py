@@ -3,11 +3,25 @@ cells filled in, hidden rows and columns behind the visible ones."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.blocks import Block, block
-from ingest.tables import bare_row, header_depth, is_value, looks_like_header, named_row, under_one_header
+from ingest.tables import (
+    MOST_COLUMNS,
+    Repeats,
+    Rows,
+    bare_row,
+    fits,
+    has_name_without_value,
+    header_depth,
+    is_value,
+    looks_like_header,
+    named_row,
+    names_that_fit,
+    under_one_header,
+)
 
 _DEEPEST_FILL = 10_000
 """Rows down which a merged cell is repeated."""
@@ -22,8 +36,6 @@ _FEW_NAMES = 2
 """With more names than these, a row of one cell is a heading or a remark of the table, and no value of a column."""
 _SAMPLE = 40
 """Rows from which a table's looks are told."""
-
-Rows = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +73,9 @@ def sheet_blocks(
 ) -> Iterator[Block]:
     """Blocks of a sheet's cells as shown; `tables` is how many tables the workbook had before. What is hidden comes
     last, so that it doesn't cut the rows apart."""
+    fits(max(map(len, rows), default=0))
     _fill_down(rows, merges)
-    across = {
-        (row, merge.left): min(merge.right - merge.left, _WIDEST_MERGE)
-        for merge in merges
-        for row in range(merge.top, min(merge.bottom, merge.top + _LINES_ABOVE) + 1)
-    }
+    across = _across(merges)
     sheet = _Sheet(across, {row for row, _ in across}, hidden_rows, hidden_columns)
     names: list[str] = []
     unseen: list[Block] = []
@@ -83,15 +92,37 @@ def sheet_blocks(
     yield from unseen
 
 
-def _fill_down(rows: list[list[str]], merges: Sequence[Merge]) -> None:
-    """Repeat what a merged cell says in the rows that it covers, so that each row stands for itself."""
+def _across(merges: Sequence[Merge]) -> dict[tuple[int, int], int]:
+    """How many columns more each merged cell takes, in the rows in which names may stand; no row has more than a sheet
+    has columns, which those of a damaged or hostile file, that lie over one another, would."""
+    across: dict[tuple[int, int], int] = {}
+    taken: Counter[int] = Counter()
     for merge in merges:
+        more = min(merge.right - merge.left, _WIDEST_MERGE)
+        for row in range(merge.top, min(merge.bottom, merge.top + _LINES_ABOVE) + 1):
+            taken[row] += more + 1
+            if taken[row] <= MOST_COLUMNS:
+                across[row, merge.left] = more
+    return across
+
+
+def _fill_down(rows: list[list[str]], merges: Sequence[Merge]) -> None:
+    """Repeat what a merged cell says in the rows that it covers, so that each row stands for itself, as far as a table
+    may repeat."""
+    repeats = Repeats()
+    for row in rows:
+        for cell in row:
+            repeats.holds(cell)
+    for merge in merges:
+        if repeats.room < 0:
+            return
         above = rows[merge.top] if merge.top < len(rows) else []
         said = above[merge.left] if merge.left < len(above) else ""
         for row in rows[merge.top + 1 : min(merge.bottom, merge.top + _DEEPEST_FILL) + 1] if said else []:
+            repeats.room -= max(1, merge.left + 1 - len(row))  # for having looked, and for the empty cells
             if any(row):
                 row += [""] * (merge.left + 1 - len(row))
-                row[merge.left] = row[merge.left] or said
+                row[merge.left] = row[merge.left] or repeats.again(said)
 
 
 def _groups(rows: list[list[str]]) -> Iterator[_Group]:
@@ -149,7 +180,7 @@ class _Table:
         body = rows[at + depth :]
         if depth:
             self.names = [str(name) for name in under_one_header(self._spread(at, depth), depth)[0]]
-            if _has_name_without_value(self.names, body):
+            if has_name_without_value(self.names, body):
                 yield self._row(at, bare_row(self._visible(self.names)))
         elif above and body and _fits_under(above, body):
             self.names = list(above)
@@ -203,6 +234,10 @@ class _Table:
             yield self._row(number, bare_row(row))
 
     def _body(self, first: int, rows: list[list[str]], names: Sequence[str]) -> Iterator[Block]:
+        short = names_that_fit(names, rows)
+        if short != list(names):
+            yield self._row(first - 1, bare_row(self._visible(names)))
+            names = short
         for number, row in enumerate(rows, start=first):
             seen = self._visible(row)
             if any(seen):
@@ -222,15 +257,6 @@ class _Table:
         return Block(
             "table_row", text, table=self._number, hidden=self._group.first + number in self._sheet.hidden_rows
         )
-
-
-def _has_name_without_value(names: Sequence[str], rows: Rows) -> bool:
-    named = {column for column, name in enumerate(names) if name}
-    for row in rows:
-        named -= {column for column in named if column < len(row) and row[column]}
-        if not named:
-            return False
-    return True
 
 
 def _trimmed(rows: Rows) -> list[list[str]]:

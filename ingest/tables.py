@@ -3,13 +3,65 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ingest.blocks import Block, one_line
+from ragapp.errors import Unreadable
 
+Rows = Sequence[Sequence[str]]
 _VALUE = re.compile(r"^[(<>~≈±+\-−–$€£¥\s]*\d[\d\s.,:/'’\-–−]*(?:[^\W\d_]{1,7}|[%€$£)°²³/]+)?[)]?$")
 _LONGEST_NAME = 80
 """Characters; a longer cell is a sentence and names no column."""
+MOST_COLUMNS = 16_384
+"""As many as a sheet of Excel has."""
+_NAMES_FACTOR = 16
+_FREE = 1 << 18
+"""Characters that every table may repeat, and how many more for each that it holds: the text that is made of a table
+grows as the table does, however long its names are and however many its rows."""
+
+
+def fits(columns: int) -> None:
+    """Raises Unreadable for a row of more cells than are read."""
+    if columns > MOST_COLUMNS:
+        raise Unreadable(
+            f"holds a table of {columns} columns, and {MOST_COLUMNS} are the most that are read, as many as Excel has"
+        )
+
+
+def names_that_fit(names: Sequence[str], rows: Rows) -> Sequence[str]:
+    """The names as they are repeated in each row: whole, where that makes the table no more than some times longer,
+    else their beginnings."""
+    held = sum(map(len, names))
+    repeated: Counter[int] = Counter()
+    for row in rows:
+        for column, cell in enumerate(row):
+            if cell:
+                held += len(cell)
+                repeated[column] += 1
+    room = _NAMES_FACTOR * held + _FREE
+    for longest in (max(map(len, names), default=0), _LONGEST_NAME):
+        if sum(times * min(len(names[at]), longest) for at, times in repeated.items() if at < len(names)) <= room:
+            return [name[:longest] for name in names]
+    return [name[: _LONGEST_NAME // 2] for name in names]
+
+
+@dataclass(slots=True)
+class Repeats:
+    """What a table may say again in the cells that one of its cells covers."""
+
+    factor: int = 4
+    room: int = _FREE
+
+    def holds(self, cell: str) -> None:
+        """A cell's own text, which makes room for more."""
+        self.room += self.factor * len(cell)
+
+    def again(self, cell: str) -> str:
+        """The cell's text once more; nothing where there is no room for it."""
+        self.room -= len(cell) + 1
+        return cell if self.room >= 0 else ""
 
 
 def table_blocks(
@@ -22,14 +74,16 @@ def table_blocks(
     lines = [line for row in rows if any(line := [one_line(cell) for cell in row])]
     if not lines:
         return
+    fits(max(map(len, lines)))
     named = looks_like_header(lines) if header is None else header and bool(lines)
     if not named or len(lines) == 1:
         for line in lines:
             yield Block("table_row", bare_row(line), page=page, table=table)
         return
-    names, body = lines[0], lines[1:]
-    if _has_name_without_value(names, body):
-        yield Block("table_row", bare_row(names), page=page, table=table)
+    body = lines[1:]
+    names = names_that_fit(lines[0], body)
+    if names != lines[0] or has_name_without_value(names, body):
+        yield Block("table_row", bare_row(lines[0]), page=page, table=table)
     for line in body:
         yield Block("table_row", named_row(names, line), page=page, table=table)
 
@@ -80,8 +134,14 @@ def _is_list_of_pairs(rows: Sequence[Sequence[str]]) -> bool:
     return len(kinds) == 2
 
 
-def _has_name_without_value(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    return any(name and not any(column < len(row) and row[column] for row in body) for column, name in enumerate(names))
+def has_name_without_value(names: Sequence[str], body: Rows) -> bool:
+    """Whether a column has a name and no cell; each cell is looked at once, however many names there are."""
+    without = {column for column, name in enumerate(names) if name}
+    for row in body:
+        without.difference_update(column for column, cell in enumerate(row) if cell)
+        if not without:
+            return False
+    return bool(without)
 
 
 def under_one_header(rows: Sequence[Sequence[str]], depth: int) -> list[Sequence[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,20 +51,21 @@ def _xml_blocks(root: Any) -> Iterator[Block]:
     from lxml import etree
 
     events = etree.iterwalk(root, events=("start",))
+    children: dict[Any, Counter[str]] = {}
     for _, element in events:
         if not isinstance(element.tag, str):
             continue
-        children = [child for child in element if isinstance(child.tag, str)]
-        if not children or _is_mixed(element, children):
+        parts = [child for child in element if isinstance(child.tag, str)]
+        if not parts or _is_mixed(element, parts):
             text = one_line("".join(element.itertext()))
             kind: ElementKind = "title" if _name(element) in ("title", "heading", "head") else "text"
             named = text if kind == "title" or len(text) > _LONG or not text else f"{_name(element)}: {text}"
             facts = _attributes(element)
             yield from block("text" if facts else kind, " | ".join(filter(None, (*facts, named))), level=2)
             events.skip_subtree()
-        elif not any(isinstance(inner.tag, str) for child in children for inner in child):
-            fields = [*_attributes(element), *(field for child in children for field in _field(child))]
-            if fields and (above := _path(element)):
+        elif not any(isinstance(inner.tag, str) for part in parts for inner in part):
+            fields = [*_attributes(element), *(field for part in parts for field in _field(part))]
+            if fields and (above := _path(element, children)):
                 fields.insert(0, above)
             yield from block("table_row" if len(fields) > 1 else "text", " | ".join(fields))
             events.skip_subtree()
@@ -71,16 +73,18 @@ def _xml_blocks(root: Any) -> Iterator[Block]:
             yield from block("text", " | ".join((*_attributes(element), one_line(element.text or ""))).strip(" |"))
 
 
-def _path(element: Any) -> str:
+def _path(element: Any, children: dict[Any, Counter[str]]) -> str:
     """Where a group of values stands, by the parts around it that are there but once; records are told by their fields,
-    and not by what all of them are called."""
+    and not by what all of them are called. `children` keeps how often each name is there in a parent."""
     names: list[str] = []
     at = element
     while (parent := at.getparent()) is not None and len(names) < _DEEPEST_PATH:
-        if next(at.itersiblings(at.tag), None) is None and next(at.itersiblings(at.tag, preceding=True), None) is None:
+        if parent not in children:
+            children[parent] = Counter(child.tag for child in parent if isinstance(child.tag, str))
+        if children[parent][at.tag] == 1:
             names.insert(0, _name(at))
         at = parent
-    return " ".join(names)
+    return " ".join(names)[-_LONG:]
 
 
 def _is_mixed(element: Any, children: list[Any]) -> bool:
@@ -158,7 +162,9 @@ def _json_record(node: Any, above: str) -> Iterator[Block]:
     while waiting:
         name, value = waiting.pop()
         if isinstance(value, dict):
-            waiting += [(f"{name}.{key}" if name else str(key), child) for key, child in reversed(value.items())]
+            # each value repeats its path, and a long one may be that of very many
+            path = name[-_LONG:]
+            waiting += [(f"{path}.{key}" if path else str(key), child) for key, child in reversed(value.items())]
         elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
             lists.append((name, value))
         else:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.blocks import Block, one_line
-from ingest.tables import header_depth, looks_like_header, named_row, table_blocks, under_one_header
+from ingest.tables import (
+    MOST_COLUMNS,
+    fits,
+    header_depth,
+    looks_like_header,
+    named_row,
+    names_that_fit,
+    table_blocks,
+    under_one_header,
+)
 from ingest.wordstyles import W
 from ingest.wordtree import marked
 
@@ -77,8 +86,8 @@ def _grid(table: Any, depth: int) -> _Grid:
             merged[-1] = merged[-1] or wide > 1 or (down is not None and not goes_on)
             widths[number, column] = wide
             row += [text, *([""] * (wide - 1))]
-            if len(row) >= _WIDEST:
-                break
+            if len(row) > MOST_COLUMNS:
+                fits(max(len(row), len(list(line.iterchildren(f"{W}tc")))))
         rows.append(row)
     return _Grid(rows, merged, heads, widths)
 
@@ -98,7 +107,8 @@ def _inner(table: Any, depth: int) -> str:
     grid = _grid(table, depth)
     rows = [[one_line(cell) for cell in row] for row in grid.rows if any(row)]
     if len(rows) > 1 and (grid.heads or looks_like_header(rows)):
-        return "; ".join(named_row(rows[0], row).replace(" | ", ", ") for row in rows[1:])
+        names = names_that_fit(rows[0], rows[1:])
+        return "; ".join(named_row(names, row).replace(" | ", ", ") for row in rows[1:])
     return "; ".join(", ".join(cell for cell in row if cell) for row in rows)
 
 

@@ -17,15 +17,17 @@ from ingest.blocks import Block, Draft, block, one_line
 from ingest.figures import parsed
 from ingest.numberformats import shown
 from ingest.sheettables import Merge, sheet_blocks
-from ingest.tables import bare_row
+from ingest.tables import MOST_COLUMNS, bare_row, fits
 from ragapp.errors import KeptOut, Unreadable
 
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _THREADED = re.compile(r"\A\[Threaded comment\].*?Comment:\s*", re.DOTALL)
-_WIDEST, _MOST_ROWS = 16_384, 1_048_576
-"""Columns and rows that a sheet can have, by Excel's own limits."""
+_MOST_ROWS = 1_048_576
+"""Rows that a sheet can have, by Excel's own limit."""
+_MOST_BETWEEN = 1 << 22
+"""Empty cells between those of a sheet's rows; only scattered cells have more, such as one at the end of each row."""
 
 
 @dataclass(slots=True)
@@ -81,24 +83,55 @@ def _notes(unseen: int, unknown: int) -> Iterator[str]:
 
 
 def _rows(sheet: Any, facts: _Facts, room: int) -> tuple[list[list[str]], int]:
-    # a stated size of a million rows by 16,384 columns would be filled with empty cells
-    sheet.reset_dimensions()
-    size = 0
+    formulas: dict[int, dict[int, str]] = {}
+    for (number, column), formula in facts.unknown.items():
+        formulas.setdefault(number, {})[column] = formula
+    size = filled = places = 0
     rows: list[list[str]] = []
-    for cells in sheet.iter_rows():
-        row = [one_line(text) if (text := _shown(cell)) else "" for cell in cells]
-        while row and not row[-1]:
-            row.pop()
-        rows.append(row)
-        size += sum(map(len, row))
+    for number, cells in _cells(sheet):
+        if number >= _MOST_ROWS:
+            raise Unreadable("is damaged: it states more rows than a sheet can have")
+        said = {cell.column - 1: one_line(text) for cell in cells if (text := _shown(cell))}
+        said = formulas.get(number, {}) | {column: text for column, text in said.items() if text}
+        last = max(said, default=-1)
+        fits(last + 1)
+        filled, places = filled + len(said), places + last + 1
+        if places - filled > max(_MOST_BETWEEN, 10 * filled):
+            raise Unreadable(
+                f"holds a sheet of {filled} cells so far apart that {places - filled} empty ones lie between them, "
+                "more than are read; move them together"
+            )
+        if number >= len(rows):
+            rows += [[] for _ in range(number + 1 - len(rows))]
+        rows[number] = [said.get(column, "") for column in range(last + 1)]
+        size += sum(map(len, said.values()))
         if size > room:
             raise KeptOut(f"holds more than {room / 2**20:.0f} MiB of text, the most (ingest.max_text_mib)")
-    for (number, column), formula in facts.unknown.items():
-        if number < len(rows) and column < _WIDEST:
-            row = rows[number]
-            row += [""] * (column + 1 - len(row))
-            row[column] = row[column] or formula
     return rows, size
+
+
+def _cells(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+    """The cells that a sheet's rows hold, by the row's number from 0. openpyxl's own rows are filled up with empty
+    ones, to the last column of each and over a million rows, so its parser of the file is asked itself."""
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.worksheet._reader import WorkSheetParser
+
+    book = sheet.parent
+    with sheet._get_source() as source:
+        parser = WorkSheetParser(
+            source,
+            sheet._shared_strings,
+            data_only=book.data_only,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        before = 0
+        for number, row in parser.parse():
+            # a row that stands before one that was read is none that Excel wrote
+            if number > before:
+                yield number - 1, [ReadOnlyCell(sheet, **cell) for cell in row]
+                before = number
 
 
 def _shown(cell: Any) -> str:
@@ -110,6 +143,7 @@ def _facts(sheet: Any) -> _Facts:
 
     facts = _Facts()
     names = [f"{space}{name}" for space in (_S, _STRICT) for name in ("row", "col", "mergeCell")]
+    hidden: list[tuple[int, int]] = []
     number = -1
     with sheet._get_source() as source:
         events = etree.iterparse(
@@ -127,13 +161,17 @@ def _facts(sheet: Any) -> _Facts:
                 while element.getprevious() is not None:
                     del element.getparent()[0]
             elif kind == "col" and element.get("hidden") in ("1", "true"):
-                first, last = int(element.get("min", "1")), int(element.get("max", "1"))
-                facts.hidden_columns.update(range(first - 1, min(last, _WIDEST)))
+                hidden.append((int(element.get("min", "1")) - 1, min(int(element.get("max", "1")), MOST_COLUMNS)))
             elif kind == "mergeCell":
                 corners = _CELL.findall(element.get("ref") or "")
                 if len(corners) == 2:
                     (left, top), (right, bottom) = corners
                     facts.merges.append(Merge(int(top) - 1, _column(left), int(bottom) - 1, _column(right)))
+    # each column once: a hostile sheet hides all of them very often
+    done = 0
+    for first, last in sorted(hidden):
+        facts.hidden_columns.update(range(max(first, done), last))
+        done = max(done, last)
     return facts
 
 

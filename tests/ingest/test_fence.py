@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ingest.fence import Fence, FenceLimits
-from ragapp.errors import PassingFault, Unreadable
+from ragapp.errors import KeptOut, PassingFault, Unreadable
 
 
 def double(number: int) -> int:
@@ -67,13 +67,13 @@ def test_a_reason_comes_through(fence: Fence) -> None:
 
 
 def test_a_swollen_worker_costs_its_call(fence: Fence) -> None:
-    with pytest.raises(PassingFault, match="needs more than 512 MiB of memory"):
+    with pytest.raises(KeptOut, match="needs more than 512 MiB of memory"):
         fence.call(swell)
     assert fence.call(double, 4) == 8
 
 
 def test_a_hanging_worker_costs_its_call(fence: Fence) -> None:
-    with pytest.raises(PassingFault, match="takes longer than"):
+    with pytest.raises(KeptOut, match="takes longer than"):
         fence.call(hang)
     assert fence.call(double, 4) == 8
 

@@ -309,3 +309,13 @@ def test_any_store_of_fsspec_serves(tmp_path: Path) -> None:
                 pass
     finally:
         memory.rm("/share", recursive=True)
+
+
+def test_a_pattern_costs_what_its_length_costs() -> None:
+    from ingest import patterns
+
+    assert len(patterns._compiled("**/" * 300 + "*.md")) == 2, "several ** say no more than one"
+    assert matches("**/**/a/**/**/*.md", "x/y/a/b.md") and matches("a/**/**", "a/b")
+    # each * takes the least that the rest of the pattern allows, once and for all: nothing is tried over again
+    many = patterns._compiled("a/" + "*a" * 300)[1]
+    assert many and many.pattern.count(".*?") == many.pattern.count("(?=(?P<") + many.pattern.count("(?>") > 250
