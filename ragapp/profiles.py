@@ -12,6 +12,7 @@ import yaml
 
 from ragapp.bundled import configs_folder
 from ragapp.errors import SettingsError
+from ragapp.plain_yaml import plain_yaml
 
 DEFAULT = "laptop"
 _OTHER_FILES = ("models", "prices")
@@ -42,7 +43,7 @@ def profile_path(profile: str | None = None) -> Path:
 def read_profile(path: Path) -> dict[str, Any]:
     """A profile's tree as it stands in the file. Raises SettingsError where it is no readable tree."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = plain_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"The profile {path} can't be read: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):

@@ -37,12 +37,12 @@ class _Worker:
     process: subprocess.Popen[bytes]
     calls: Connection
 
-    def end(self) -> int:
-        """Kill it with what it started, if it still runs; its exit status."""
+    def end(self) -> None:
+        """Kill it with what it started, if it still runs, and collect it."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.calls.close()
-        return self.process.wait()
+        self.process.wait()
 
 
 class Grammars:
@@ -111,23 +111,17 @@ class Grammars:
                 raise EngineError("The schema was not compiled in time, since the machine is busy; ask again later.")
             came, said = worker.calls.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            return self._death()
+            self._end()
+            raise EngineError(
+                "The schema was not compiled, since the engine was closed or memory ran out; ask again."
+            ) from None
         if came == "grammar":
             return str(said)
+        if came == "slow":
+            return _too_slow(self._allowed)
         if came == "swollen":
             return TooCostly(f"Compiling the schema or pattern needs {said}; make it smaller.")
         return ValueError(f"the schema or pattern can't be kept to: {said}")
-
-    def _death(self) -> Exception:
-        """What the process died of at this call."""
-        code = self._end()
-        if code == -signal.SIGXCPU:
-            return _too_slow(self._allowed)
-        if code == -signal.SIGKILL:
-            raise EngineError("The schema was not compiled, since the engine was closed or memory ran out; ask again.")
-        return TooCostly(
-            "Compiling the schema or pattern made the compiler stop, mostly for want of memory; make it smaller."
-        )
 
     def _running(self) -> _Worker:
         if self._worker is None or self._worker.process.poll() is not None:
@@ -144,16 +138,10 @@ class Grammars:
                 ) from None
         return self._worker
 
-    def _end(self) -> int:
+    def _end(self) -> None:
         worker, self._worker = self._worker, None
-        if worker is None:
-            return 0
-        if (code := worker.process.poll()) is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                # a process that died is told by its pipe a moment before it can be waited for
-                code = worker.process.wait(0.5)
-        ended = worker.end()
-        return ended if code is None else code
+        if worker:
+            worker.end()
 
 
 def _too_slow(seconds: int) -> TooCostly:

@@ -1,7 +1,7 @@
-"""The process in which constraints are compiled before the engine sees them: it may be killed, and nobody else stops.
+"""The process in which constraints are compiled before the engine sees them: each in a fork, which may be killed.
 
 It compiles with the library that vLLM compiles with, for the same model's tokens, so that what passes here is known to
-cost the engine no more.
+cost the engine no more. The library and the tokens, which take seconds to load, stay loaded whatever a fork dies of.
 """
 
 from __future__ import annotations
@@ -38,14 +38,21 @@ def serve(calls: int, parent: int, folder: str, seconds: int) -> None:
     connection = Connection(calls)
     compiler, tokens = _compiler(Path(folder))
     seconds = round(seconds * max(1.0, tokens / _USUAL_TOKENS))
-    most = _data_bytes() + (ROOM_MIB << 20)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     connection.send(seconds)
     try:
         while True:
             kind, text = connection.recv()
-            _allow(seconds)
-            connection.send(_answered(compiler, kind, text))
+            if not (child := os.fork()):
+                _limit(seconds)
+                connection.send(_answered(compiler, kind, text))
+                os._exit(0)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if code == -signal.SIGXCPU:
+                connection.send(("slow", ""))
+            elif code:
+                connection.send(
+                    ("swollen", f"so much that the compiler stops, more than {ROOM_MIB} MiB of memory mostly")
+                )
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)
 
@@ -74,11 +81,11 @@ def _data_bytes() -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _allow(seconds: int) -> None:
-    """Have the kernel end this process when the next call takes more of the processor's time."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + seconds + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+def _limit(seconds: int) -> None:
+    """Have the kernel end this process when it takes more of the processor's time, and refuse it more memory."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    most = _data_bytes() + (ROOM_MIB << 20)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _answered(compiler: Any, kind: str, text: str) -> tuple[str, str]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-import yaml
-
 from ragapp.bundled import configs_folder
+from ragapp.plain_yaml import plain_yaml
 
 Role = Literal["chat", "embedder"]
 
@@ -51,5 +50,5 @@ def card(name: str) -> ModelCard | None:
 
 @lru_cache(maxsize=1)
 def _read(path: Path) -> tuple[ModelCard, ...]:
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    rows = plain_yaml(path.read_text(encoding="utf-8"))
     return tuple(ModelCard(**{**row, "files": MappingProxyType(row.get("files", {}))}) for row in rows)

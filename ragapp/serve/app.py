@@ -9,7 +9,7 @@ from functools import cache
 from ipaddress import ip_network
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -25,6 +25,7 @@ from ragapp.serve.descriptors import room
 from ragapp.serve.drawing import Drawing
 from ragapp.serve.forgetting import keep_sweeping
 from ragapp.serve.house import House
+from ragapp.serve.json_bounds import modest
 from ragapp.serve.line import Line
 from ragapp.serve.mcp import route as mcp
 from ragapp.serve.metrics import Metrics
@@ -158,7 +159,7 @@ def build_app(house: House) -> FastAPI:
 @cache
 def _routes() -> list[BaseRoute]:
     """All addresses, made once: they find their house in the app that a request comes to."""
-    together = APIRouter(responses=_PROBLEMS)
+    together = APIRouter(responses=_PROBLEMS, dependencies=[Depends(modest)])
     for part in _PARTS:
         together.include_router(part.router)
     return together.routes

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ragapp.bundled import configs_folder
 from ragapp.errors import SettingsError
+from ragapp.plain_yaml import plain_yaml
 
 _MILLION = 1_000_000
 
@@ -39,7 +40,7 @@ def prices(path: Path | None = None) -> tuple[Price, ...]:
     """Of a file, or of the list that comes with ragapp. Raises SettingsError where it can't be read as one."""
     found = path or configs_folder() / "prices.yaml"
     try:
-        told = yaml.safe_load(found.read_text(encoding="utf-8"))
+        told = plain_yaml(found.read_text(encoding="utf-8"))
         return tuple(TypeAdapter(list[Price]).validate_python(told))
     except OSError as error:
         raise SettingsError(f"The prices in {found} can't be read: {error.strerror}; see costs.prices.") from None

@@ -243,7 +243,16 @@ def test_an_unknown_profile_is_refused(wanted: str, said: str) -> None:
         Settings(profile=wanted)
 
 
-@pytest.mark.parametrize("text", ["- a\n- list", "a: [1", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("- a\n- list", "a: [1", "\x00"),
+        # aliases of aliases, of which ten lines would be read as gigabytes
+        "a: &a {x: 1}\n" + "".join(f"b{n}: &b{n} {{x: *{'a' if not n else f'b{n - 1}'}}}\n" for n in range(9)),
+        *("chat: " + "[" * 5000, "retrieve: {limit: " + "9" * 5000 + "}", "#" * (2 << 20), "data: 2025-99-99"),
+    ],
+    ids=range(8),
+)
 def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"mine\.yaml"):
         Settings(profile=profile(tmp_path, text))

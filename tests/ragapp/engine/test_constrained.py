@@ -198,5 +198,3 @@ def test_fitting_bounds_open_strings_only_and_resolves_references() -> None:
     assert fitted["properties"]["code"] == schema["properties"]["code"]  # type: ignore[index]
     assert fitted["properties"]["type"]["maxLength"] == 3
     assert "$defs" not in fitted
-
-

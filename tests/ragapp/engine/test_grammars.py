@@ -75,11 +75,12 @@ def test_what_takes_too_much_computing_is_refused_by_the_settings_name_and_the_n
     for _ in range(2):
         with pytest.raises(TooCostly, match=r"more than 2 s of computing \(engine\.schema_timeout_s\)"):
             grammars.passed(wanting(costly()))
-    once = grammars.compiled
+    once, process = grammars.compiled, grammars._worker
     with pytest.raises(TooCostly):
         grammars.passed(wanting(costly()))
     assert grammars.compiled == once, "what was refused is known, and costs nothing when it comes again"
     assert grammars.passed(wanting(PERSON | {"title": "another"})).grammar
+    assert grammars._worker is process, "nothing had to be loaded again"
 
 
 def test_what_needs_too_much_memory_is_refused(chat_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
