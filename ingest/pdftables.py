@@ -11,6 +11,8 @@ from ingest.pdflines import Line
 from ingest.tables import looks_like_header
 
 _FEWEST_ROWS = 2
+_MOST_COLUMNS = 256
+"""Of a table; each cell is looked for under each column, and a page has no room for more."""
 _PROSE = 6
 """Words a cell, on average, from which two columns are two columns of prose."""
 
@@ -97,7 +99,7 @@ def split_tables(lines: list[Line]) -> Iterator[list[Line] | Grid]:
 
 def _table_at(lines: list[Line], start: int) -> tuple[Grid | list[Line], int] | None:
     first = lines[start].cells()
-    if len(first) < 2 or lines[start].fixed:
+    if not 2 <= len(first) <= _MOST_COLUMNS or lines[start].fixed:
         return None
     columns = [[cell.x0, cell.x1] for cell in first]
     rows = [[[cell] for cell in first]]
@@ -106,7 +108,12 @@ def _table_at(lines: list[Line], start: int) -> tuple[Grid | list[Line], int] | 
     while index < len(lines):
         line, above = lines[index], lines[index - 1]
         cells = line.cells()
-        if line.fixed or line.y1 < above.y0 or line.y1 - above.y1 > 3.2 * max(above.size, line.size):
+        if (
+            len(cells) > _MOST_COLUMNS
+            or line.fixed
+            or line.y1 < above.y0
+            or line.y1 - above.y1 > 3.2 * max(above.size, line.size)
+        ):
             break
         places = [_column(columns, cell) for cell in cells]
         if None in places or len(set(places)) < len(places):

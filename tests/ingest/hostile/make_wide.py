@@ -51,6 +51,7 @@ def growing(n: int) -> dict[str, bytes]:
         "path.json": json.dumps([{"k" * n: {f"v{i}": i for i in range(n)}}]).encode(),
         "path.xml": f"<r><{'k' * n}>{'<i><a>1</a></i>' * n}</{'k' * n}></r>".encode(),
         "siblings.xml": f"<r>{''.join(f'<k{i}><a>1</a></k{i}>' for i in range(n))}</r>".encode(),
+        "cells.pdf": _pdf(n),
         "lines.py": ("x = [  # " + "a" * n + "\n" + "    'text of a value',\n" * n + "]\n").encode(),
     }
 
@@ -101,6 +102,24 @@ def _hidden(n: int) -> bytes:
     """All columns hidden, so many times."""
     columns = b"<cols>" + b'<col min="3" max="16384" hidden="1"/>' * n + b"</cols><sheetData>"
     return _with_sheet(HOSTILE["xlsx"](_row(["name", "value"]) * 2), b"<sheetData>", columns)
+
+
+def _pdf(n: int) -> bytes:
+    """Three lines of so many words far apart, on a page that is as wide."""
+    lines = "".join(
+        f"BT /F 9 Tf 20 {700 - 14 * row} Td {''.join(f'(w{at}) Tj 60 0 Td ' for at in range(n))}ET\n"
+        for row in range(3)
+    )
+    return HOSTILE["pdf"](
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Count 1/Kids[3 0 R]>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {60 * n + 100} 800]/Contents 4 0 R"
+            "/Resources<</Font<</F 5 0 R>>>>>>",
+            f"<</Length {len(lines)}>>stream\n{lines}\nendstream",
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        ]
+    )
 
 
 def _with_sheet(book: bytes, before: bytes, after: bytes) -> bytes:
