@@ -16,15 +16,16 @@ class _Plain(yaml.SafeLoader):
 
     _depth = 0
 
+    def _here(self) -> Any:
+        return self.peek_event().start_mark  # type: ignore[no-untyped-call]
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            event = self.get_event()
-            raise yaml.composer.ComposerError(
-                None, None, f"the alias *{event.anchor} is not followed; write out what it stands for", event.start_mark
-            )
+            said = "an alias (*name) is not followed; write out what it stands for"
+            raise yaml.composer.ComposerError(None, None, said, self._here())
         self._depth += 1
         if self._depth > DEEPEST:
-            raise yaml.composer.ComposerError(None, None, f"nested deeper than {DEEPEST}", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(None, None, f"nested deeper than {DEEPEST}", self._here())
         try:
             return super().compose_node(parent, index)
         finally:

@@ -55,7 +55,9 @@ class Grammars:
         self._folder = folder
         self._seconds = self._allowed = seconds
         self._worker: _Worker | None = None
+        self._closed = False
         self._turn = threading.Lock()
+        self._looking = threading.Lock()
         self._known: OrderedDict[bytes, str | Exception] = OrderedDict()
         self.compiled = 0
         """Constraints that were not known and went to the process."""
@@ -80,7 +82,8 @@ class Grammars:
         return sampling
 
     def close(self) -> None:
-        """End the process; the next constraint starts one anew. A call under way raises EngineError."""
+        """End the process for good. A call under way raises EngineError, and so does a later one."""
+        self._closed = True
         if worker := self._worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
@@ -90,17 +93,29 @@ class Grammars:
     def _compiled(self, kind: str, text: str) -> str:
         """The grammar of a constraint; what is wrong with it is raised, also when it comes again."""
         key = sha256(f"{kind} {text}".encode("utf-8", "surrogatepass")).digest()
-        with self._turn:
-            if key not in self._known:
-                self.compiled += 1
-                self._known[key] = self._asked(kind, text)
-                while len(self._known) > _KEPT:
-                    self._known.popitem(last=False)
-            self._known.move_to_end(key)
-            found = self._known[key]
+        if (found := self._found(key)) is None:
+            with self._turn:
+                # it may have been compiled while this one waited
+                if (found := self._found(key)) is None:
+                    self.compiled += 1
+                    found = self._asked(kind, text)
+                    self._keep(key, found)
         if isinstance(found, Exception):
             raise found.with_traceback(None)
         return found
+
+    def _found(self, key: bytes) -> str | Exception | None:
+        """What is known already, for which nobody waits, whatever is being compiled."""
+        with self._looking:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def _keep(self, key: bytes, found: str | Exception) -> None:
+        with self._looking:
+            self._known[key] = found
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
 
     def _asked(self, kind: str, text: str) -> str | Exception:
         worker = self._running()
@@ -124,6 +139,8 @@ class Grammars:
         return ValueError(f"the schema or pattern can't be kept to: {said}")
 
     def _running(self) -> _Worker:
+        if self._closed:
+            raise EngineError("The engine was closed; make a new one to ask again.")
         if self._worker is None or self._worker.process.poll() is not None:
             self._end()
             self._worker = _started(self._folder, self._seconds)

@@ -116,6 +116,10 @@ def test_closing_ends_the_process_and_a_call_under_way(chat_folder: Path) -> Non
     asking.start()
     while made.compiled < 2:
         pass
+    assert made.passed(wanting(PERSON)).grammar, "what is known waits for nobody"
+    assert asking.is_alive()
     made.close()
     asking.join(30)
     assert came and not Path(f"/proc/{pid}").exists()
+    with pytest.raises(EngineError, match="was closed"):
+        made.passed(wanting(PERSON | {"title": "later"}))
