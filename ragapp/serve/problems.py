@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +34,7 @@ from ragapp.serve.line import LineFull
 from ragapp.serve.wording import told
 
 _log = logging.getLogger(__name__)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATUS: tuple[tuple[type[RagappError], HTTPStatus], ...] = (
     (LineFull, HTTPStatus.TOO_MANY_REQUESTS),
     (QuestionTooLong, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
@@ -125,6 +127,9 @@ def in_words(faults: Any) -> str:
 async def wrong_address(_: Request, error: Exception) -> Response:
     """What the framework answers by itself: no such address, or not by this method."""
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _DISK_FULL:
+        # what was being uploaded; its parser lets nothing else through
+        return problem(HTTPStatus.INSUFFICIENT_STORAGE, "The disk is full; free some space and send it again.")
     return problem(error.status_code, sentence_of(error), dict(error.headers or {}))
 
 
@@ -133,6 +138,10 @@ def sentence_of(error: HTTPException) -> str:
         HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address doesn't take that method; /docs lists what it takes.",
     }
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # the framework's parsers say it in a word or in several sentences
+        why = str(error.detail).rstrip(".").replace(". ", ": ")
+        return f"The request's body can't be read ({why[:200]})."
     return said.get(HTTPStatus(error.status_code), str(error.detail))
 
 
