@@ -1,6 +1,7 @@
 """Run the benches one after the other, each in a process of its own; figures go to docs/performance.md.
 
 python -m benchmarks [ingest] [parsing] [scale] [retrieval] [engine] [followups] [service] [orders] [numberformat]
+[soak]
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ from typing import Any
 from benchmarks.table import Row, as_markdown
 
 ROOT = Path(__file__).parent.parent
-BENCHES = ("ingest", "parsing", "scale", "retrieval", "engine", "followups", "service", "orders", "numberformat")
+BENCHES = (
+    "ingest",
+    "parsing",
+    "scale",
+    "retrieval",
+    "engine",
+    "followups",
+    "service",
+    "orders",
+    "numberformat",
+    "soak",
+)
 BEGIN, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->\n"
 
 
