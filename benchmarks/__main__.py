@@ -1,7 +1,7 @@
 """Run the benches one after the other, each in a process of its own; figures go to docs/performance.md.
 
 python -m benchmarks [ingest] [parsing] [scale] [retrieval] [engine] [followups] [service] [orders] [numberformat]
-[soak]
+    [soak]
 """
 
 from __future__ import annotations
