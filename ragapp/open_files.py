@@ -27,7 +27,7 @@ class Room:
 
     @property
     def found(self) -> str:
-        return f"this process may open {self.files} files, which leaves room for {self.connections} connections"
+        return f"a process may open {self.files} files, which leaves room for {self.connections} connections"
 
     @property
     def remedy(self) -> str:

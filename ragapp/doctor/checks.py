@@ -17,6 +17,7 @@ from ragapp.errors import ModelError, RagappError
 from ragapp.models.memory import free_memory
 from ragapp.models.processor import cpu_dtype, processor_flags
 from ragapp.models.registry import Role
+from ragapp.open_files import foretold
 from ragapp.settings import Settings
 
 State = Literal["ok", "warning", "fault"]
@@ -55,6 +56,7 @@ def run_checks(settings: Settings) -> Iterator[Check]:
     yield rights(settings)
     yield _disk(settings)
     yield _memory()
+    yield open_files(settings)
     yield processor(settings)
     yield gpu(settings)
 
@@ -226,6 +228,12 @@ def _memory() -> Check:
     if free.gib < _FREE_MEMORY_GIB:
         return Check("memory", "warning", found, f"{free.remedy}: the default profile takes {_FREE_MEMORY_GIB:g} GiB")
     return Check("memory", "ok", found)
+
+
+def open_files(settings: Settings) -> Check:
+    """Whether a service started from here could hold as many connections as it is set to."""
+    room = foretold(settings.serve.connections)
+    return Check("open files", "ok" if room.is_enough else "warning", room.found, "" if room.is_enough else room.remedy)
 
 
 def processor(settings: Settings) -> Check:

@@ -16,12 +16,12 @@ from starlette.routing import BaseRoute
 
 from ragapp import __version__
 from ragapp.app import RagApp
+from ragapp.open_files import room
 from ragapp.serve.answers import INTERRUPTED, Answers
 from ragapp.serve.bodies import SMALL_BODY
 from ragapp.serve.care import EngineCare
 from ragapp.serve.connections import Connections, Limits
 from ragapp.serve.cursors import Cursors
-from ragapp.serve.descriptors import room
 from ragapp.serve.drawing import Drawing
 from ragapp.serve.forgetting import keep_sweeping
 from ragapp.serve.house import House

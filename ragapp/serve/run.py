@@ -19,9 +19,9 @@ from ragapp.catalog.process import is_running, own_mark
 from ragapp.errors import IndexLocked, RagappError
 from ragapp.index.owner import Ownership
 from ragapp.logs import open_process_log
+from ragapp.open_files import raised
 from ragapp.private import private_file
 from ragapp.serve.app import build_app, build_house
-from ragapp.serve.descriptors import raised
 from ragapp.serve.house import House
 from ragapp.serve.page_care import PageCare
 from ragapp.serve.wire import BACKLOG, configured
