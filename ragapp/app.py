@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ragapp.answer.bridge import LoopThread
     from ragapp.answer.chain import AnswerChain, Stages
     from ragapp.answer.events import Event
+    from ragapp.answer.rights import Asker
     from ragapp.backup.write import Backup
     from ragapp.embed.dense import DenseEmbedder
     from ragapp.embed.sparse import Bm25
@@ -131,18 +132,22 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal = LOCAL,
+        principal: Principal | Asker = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
     ) -> Answer:
-        """The answer to a question; `history` holds earlier answers (Answer, Turn, or pairs of question and answer)."""
+        """The answer to a question; `history` holds earlier answers (Answer, Turn, or pairs of question and answer).
+
+        Raises RightsChanged where what it rests on is hidden from the principal while it is made. `principal` may be a
+        function that says who asks at the moment: their groups then hold as they are at each step.
+        """
         return self.chain(principal, narrowed).invoke({"question": question, "history": history})
 
     async def aask(
         self,
         question: str,
         *,
-        principal: Principal = LOCAL,
+        principal: Principal | Asker = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
     ) -> Answer:
@@ -155,7 +160,7 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal = LOCAL,
+        principal: Principal | Asker = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
         tokens: bool = False,
@@ -167,7 +172,7 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal = LOCAL,
+        principal: Principal | Asker = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
         tokens: bool = False,
@@ -186,7 +191,7 @@ class RagApp:
         return self.retrieval.search(query, principal, narrowed, limit).passages
 
     def chain(
-        self, principal: Principal = LOCAL, narrowed: Scope | None = None, stages: Stages | None = None
+        self, principal: Principal | Asker = LOCAL, narrowed: Scope | None = None, stages: Stages | None = None
     ) -> AnswerChain:
         """The answer chain as a LangChain runnable, asking as `principal`."""
         from ragapp.answer.chain import AnswerChain
@@ -195,6 +200,7 @@ class RagApp:
             stages or self.stages,
             principal,
             self._loop,
+            self.catalog,
             model=self.settings.chat.model,
             narrowed=narrowed,
             log_text=self.settings.privacy.log_text,

@@ -46,6 +46,10 @@ class TooCostly(RagappError):
     """A schema, a pattern or tools that would cost too much to compile; names the limit and what was found."""
 
 
+class RightsChanged(RagappError):
+    """Whoever asks lost rights while they were answered: to what the answer rests on, or to ask at all."""
+
+
 class IndexLocked(RagappError):
     """Another process owns the index; says which, since when, and what to do."""
 

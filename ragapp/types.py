@@ -278,6 +278,9 @@ class Turn:
     passages: tuple[Passage, ...] = ()
     prompt: str = ""
     """The exact user message that was sent, so that a follow-up's prompt can start with it (prefix cache)."""
+    rests_on: frozenset[str] | None = None
+    """Ids of all documents that the answer's words can come from: those of its passages, and those of earlier turns
+    that its prompt held. None where nobody noted them."""
 
 
 AnswerStatus = Literal["answered", "not_found"]

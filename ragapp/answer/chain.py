@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -22,9 +22,11 @@ from ragapp.answer.citations import Cited, Markers
 from ragapp.answer.condense import Condensed
 from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady, TokenArrived
 from ragapp.answer.grounding import Judgement, declines, nearest_documents
+from ragapp.answer.history import confirmed, documents_of
 from ragapp.answer.inert import inert
 from ragapp.answer.prompt import Prompt
 from ragapp.answer.refusal import refusal
+from ragapp.answer.rights import Asker, Confirms, Resting
 from ragapp.answer.sentences import SentenceStream
 from ragapp.answer.unseen import JOINERS, seen_line
 from ragapp.errors import BadQuestion
@@ -39,8 +41,17 @@ _CUT = "the limit of tokens was reached before the first sentence was whole (cha
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A question as it was sent, with what was said before it."""
+
+    question: str
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """A question on its way through the chain."""
+    """A question on its way through the chain: whose, as they are when its turn has come, and what they may use of
+    what was said before."""
 
     question: str
     principal: Principal
@@ -80,6 +91,8 @@ class _Progress:
     """What has come together of one answer so far."""
 
     asked: Asked
+    rests_on: frozenset[str]
+    """Ids of the documents that its words can come from."""
     began: float = field(default_factory=time.monotonic)
     retrieved: Retrieved | None = None
     retrieve_s: float = 0.0
@@ -103,6 +116,9 @@ class _Progress:
 class AnswerChain(Runnable[Any, Answer]):
     """Asks as one principal, bound when it is built. Input: a question, or {"question", "history"}; output: Answer.
 
+    Who asks, and whether they may see what the answer rests on, is looked up when it is taken up, before retrieval, and
+    before each event; RightsChanged is raised where that is so no more, and nothing is let out any more.
+
     `stream` and `astream` yield typed events (ragapp.answer.events); `tokens=True` adds raw tokens. As a part of
     a sequence it gives one Answer, streamed or not: what follows takes an answer, no events.
     """
@@ -110,15 +126,17 @@ class AnswerChain(Runnable[Any, Answer]):
     def __init__(
         self,
         stages: Stages,
-        principal: Principal,
+        principal: Principal | Asker,
         loop: LoopThread,
+        catalog: Confirms,
         *,
         model: str,
         narrowed: Scope | None = None,
         log_text: bool = False,
     ) -> None:
         self.stages = stages
-        self.principal = principal
+        self._asks: Asker = principal if callable(principal) else lambda: principal
+        self._catalog = catalog
         self._loop = loop
         self._model = model
         self._narrowed = narrowed
@@ -126,11 +144,11 @@ class AnswerChain(Runnable[Any, Answer]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         _refuse(kwargs)
-        return self._call_with_config(lambda asked: self._loop.run(self._answer(asked)), self._asked(input), config)
+        return self._call_with_config(lambda said: self._loop.run(self._answer(said)), self._said(input), config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         _refuse(kwargs)
-        return await self._acall_with_config(self._answer, self._asked(input), config)
+        return await self._acall_with_config(self._answer, self._said(input), config)
 
     def stream(  # type: ignore[override]  # events, not answers: a reader of a stream wants each step as it comes
         self, input: Any, config: RunnableConfig | None = None, *, tokens: bool = False, **kwargs: Any
@@ -142,12 +160,12 @@ class AnswerChain(Runnable[Any, Answer]):
     ) -> AsyncGenerator[Event]:
         _refuse(kwargs)
 
-        async def question() -> AsyncIterator[Asked]:
-            yield self._asked(input)
+        async def question() -> AsyncIterator[Said]:
+            yield self._said(input)
 
-        async def answered(questions: AsyncIterator[Asked]) -> AsyncIterator[Any]:
-            async for asked in questions:
-                async with aclosing(self._events(asked, tokens)) as events:
+        async def answered(questions: AsyncIterator[Said]) -> AsyncIterator[Any]:
+            async for said in questions:
+                async with aclosing(self._events(said, tokens)) as events:
                     async for event in events:
                         yield event
 
@@ -167,38 +185,63 @@ class AnswerChain(Runnable[Any, Answer]):
         if pieces := [piece async for piece in input]:
             yield await self.ainvoke(_joined(pieces), config, **kwargs)
 
-    def _asked(self, input: Any) -> Asked:
+    @staticmethod
+    def _said(input: Any) -> Said:
         question, history = (input["question"], input.get("history", ())) if isinstance(input, Mapping) else (input, ())
-        return Asked(_clean(question), self.principal, _turns(history), self._narrowed)
+        return Said(_clean(question), _turns(history))
 
-    async def _answer(self, asked: Asked) -> Answer:
-        async with aclosing(self._events(asked, tokens=False)) as events:
+    async def _answer(self, said: Said) -> Answer:
+        async with aclosing(self._events(said, tokens=False)) as events:
             async for event in events:
                 if isinstance(event, Done):
                     return event.answer
         raise AssertionError("the chain ended without an answer")
 
-    async def _events(self, asked: Asked, tokens: bool) -> AsyncGenerator[Event]:
-        progress = _Progress(asked)
+    async def _events(self, said: Said, tokens: bool) -> AsyncGenerator[Event]:
+        resting = Resting(self._asks, self._catalog)
+        # closed by name: garbage collection would free the engine's request later than the reader leaves
+        async with aclosing(self._steps(said, resting, tokens)) as events:
+            async for event in events:
+                await asyncio.to_thread(resting.look)
+                if isinstance(event, Done):
+                    _note(event.answer, with_text=self._log_text)
+                yield event
+
+    async def _steps(self, said: Said, resting: Resting, tokens: bool) -> AsyncGenerator[Event]:
+        """The events, each to be let out only after a look at what the answer rests on by then."""
+        asked = await asyncio.to_thread(self._taken_up, said, resting)
+        progress = _Progress(asked, resting.documents)
         condensed = await _run(self.stages.condense, asked)
         query, progress.usage = condensed.question, condensed.usage
+        # rewriting the question may have taken the model a while
+        asked = progress.asked = replace(asked, principal=await asyncio.to_thread(resting.look))
         retrieved = progress.retrieved = await _run(self.stages.retrieve, query, asked)
         progress.retrieve_s = progress.since()
+        resting.documents |= {found.document_id for found in retrieved.passages}
         yield PassagesFound(retrieved.passages)
         nothing = Judgement("nothing was found")
         judgement = await _run(self.stages.judge, query, retrieved) if retrieved.passages else nothing
         reason = judgement.reason
         if not reason:
-            progress.prompt = await _run(self.stages.pack, asked, retrieved.passages, judgement)
-            # closed by name: garbage collection would free the engine's request later than the reader leaves
-            async with aclosing(self._generated(progress, progress.prompt, tokens)) as events:
+            prompt = progress.prompt = await _run(self.stages.pack, asked, retrieved.passages, judgement)
+            progress.rests_on |= {held.document_id for held in prompt.passages}
+            resting.documents |= progress.rests_on
+            await asyncio.to_thread(resting.look)
+            async with aclosing(self._generated(progress, prompt, tokens)) as events:
                 async for event in events:
                     yield event
             if not any(sentence.supported for sentence in progress.sentences):
                 reason = _DECLINED if progress.declined else _CUT if progress.cut else _UNSUPPORTED
         answer = self._whole(progress, reason)
-        _note(answer, with_text=self._log_text)
+        resting.documents |= {near.document_id for near in answer.nearest}
         yield Done(answer)
+
+    def _taken_up(self, said: Said, resting: Resting) -> Asked:
+        """The question of whoever asks now; what they may use of what was said before is what its answer rests on."""
+        principal = resting.look()
+        history = confirmed(said.history, principal, self._catalog)
+        resting.documents |= documents_of(history)
+        return Asked(said.question, principal, history, self._narrowed)
 
     async def _generated(self, progress: _Progress, prompt: Prompt, tokens: bool) -> AsyncGenerator[Event]:
         stream = SentenceStream()
@@ -279,6 +322,7 @@ class AnswerChain(Runnable[Any, Answer]):
                 refused or " ".join(sentence.text for sentence in progress.sentences),
                 progress.prompt.new_passages if progress.prompt else (),
                 progress.prompt.user_message if progress.prompt else "",
+                progress.rests_on,
             ),
         )
 

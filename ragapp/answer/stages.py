@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from ragapp.answer import condense
 from ragapp.answer.chain import Asked, Piece, Stages
 from ragapp.answer.citations import Cited, cite
 from ragapp.answer.grounding import Judgement, judge, stands
-from ragapp.answer.history import confirmed
 from ragapp.answer.prompt import Budget, Prompt, PromptWriter
 from ragapp.answer.quotes import quotes
 from ragapp.embed.remembered import RememberedVectors
@@ -23,7 +21,7 @@ from ragapp.embed.sparse import Bm25
 from ragapp.engine.reply import usage_of
 from ragapp.retrieve.hybrid import Retrieval, Retrieved
 from ragapp.settings import Settings
-from ragapp.types import Passage, Principal, Turn
+from ragapp.types import Passage, Principal
 
 
 def build_stages(
@@ -49,16 +47,12 @@ def build_stages(
 
     embed = RememberedVectors(retrieval.dense.encode)
 
-    def usable_history(asked: Asked) -> tuple[Turn, ...]:
-        return confirmed(asked.history, asked.principal, retrieval.catalog) if asked.history else ()
-
     async def condensed(asked: Asked) -> condense.Condensed:
         writer.room(asked.question, budget)  # a question that can't be answered needn't be searched for
-        history = await asyncio.to_thread(usable_history, asked)
         if settings.answer.condense == "model":
             salt = cache_salt(asked.principal)
-            return await condense.with_model(asked.question, history, chat, rewrite, salt)
-        return condense.with_words(asked.question, history)
+            return await condense.with_model(asked.question, asked.history, chat, rewrite, salt)
+        return condense.with_words(asked.question, asked.history)
 
     def retrieve(query: str, asked: Asked) -> Retrieved:
         return retrieval.search(query, asked.principal, asked.narrowed)
@@ -68,7 +62,7 @@ def build_stages(
 
     def pack(asked: Asked, passages: Sequence[Passage], judgement: Judgement) -> Prompt:
         likeliest = [statement.text for statement in judgement.statements]
-        prompt = writer.pack(asked.question, usable_history(asked), passages, budget, likeliest)
+        prompt = writer.pack(asked.question, asked.history, passages, budget, likeliest)
         if settings.answer.wording == "free":
             return prompt
 

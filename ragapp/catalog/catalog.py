@@ -31,6 +31,7 @@ from ragapp.catalog.removals import Removals
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.standings import Standings
 from ragapp.catalog.tables import MetaTable
+from ragapp.catalog.versions import Versions
 from ragapp.errors import CatalogError
 from ragapp.private import private_file, private_folder
 
@@ -60,6 +61,7 @@ class Catalog(Documents, Commits):
         self.collection_rules = Collections(self._sessions)
         self.audit = Audit(self._sessions)
         self.usage = UsageRecords(self._sessions)
+        self._versions = Versions(path)
 
     @classmethod
     def open(cls, folder: Path, migrations: Migrations = MIGRATIONS) -> Catalog:
@@ -88,7 +90,13 @@ class Catalog(Documents, Commits):
 
     def close(self) -> None:
         """Let go of the database. Closing twice is harmless."""
+        self._versions.close()
         self._engine.dispose()
+
+    def version(self) -> int:
+        """Another number after each commit, of whichever process: what was looked up before holds as long as it is the
+        same. A look takes microseconds."""
+        return self._versions.now()
 
     def copy_to(self, target: Path) -> None:
         """A copy of the catalog as it stands at one moment, while others read and write."""

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import and_, delete, func, literal, or_, select, update
@@ -121,6 +122,23 @@ class Conversations:
             select(AnswerTable)
             .where(AnswerTable.conversation_id == conversation_id, AnswerTable.person_id == person_id)
             .order_by(AnswerTable.created, AnswerTable.id)
+        )
+        with self._sessions.reading() as session:
+            return _answers(session, session.scalars(wanted).all())
+
+    def before(self, row: AnswerRow) -> tuple[AnswerRow, ...]:
+        """The questions and answers before this one in its conversation, in their order; none outside of one."""
+        if row.conversation_id is None:
+            return ()
+        return tuple(takewhile(lambda each: each.id != row.id, self.answers(row.conversation_id, row.person_id)))
+
+    def asked(self, person_id: str, questions: Iterable[str], limit: int = 100) -> tuple[AnswerRow, ...]:
+        """A person's newest answers to these very questions."""
+        wanted = (
+            select(AnswerTable)
+            .where(AnswerTable.person_id == person_id, AnswerTable.question.in_(list(questions)))
+            .order_by(AnswerTable.created.desc())
+            .limit(limit)
         )
         with self._sessions.reading() as session:
             return _answers(session, session.scalars(wanted).all())

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ragapp.answer.history import documents_of
+from ragapp.catalog.mentions import UNKNOWN
 from ragapp.catalog.service_rows import AnswerRow
+from ragapp.errors import RightsChanged
 from ragapp.serve.shapes import answer_fields
 from ragapp.serve.turns import turn_to_json
 from ragapp.types import Answer, Turn
@@ -27,13 +30,19 @@ def record_of(answer: Answer, waited_s: float, history: Iterable[Turn] = ()) -> 
     """What the catalog keeps of an answer. It rests on the passages of the turns before it too, which its prompt
     held."""
     rests_on = {(found.document_id, found.revision) for turn in (*history, answer.turn) for found in turn.passages}
+    known = {document for document, _ in rests_on}
+    rests_on |= {(document, UNKNOWN) for document in documents_of([answer.turn]) if document not in known}
     return {
         "fields": answer_fields(answer, waited_s),
         "rests_on": sorted(rests_on),
-        "prompted": sorted({found.document_id for found in answer.turn.passages}),
         "nearest_ids": [near.document_id for near in answer.nearest],
         "turn": turn_to_json(answer.turn),
     }
+
+
+def taken_back(answer_id: str, error: RightsChanged) -> AnswerEvent:
+    """What a reader is told instead of the rest, since their rights don't suffice any more."""
+    return AnswerEvent("error", {"id": answer_id, "state": "stopped", "detail": str(error), "withheld": True})
 
 
 def done_event(row: AnswerRow, fields: Mapping[str, Any], number: int) -> AnswerEvent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,14 +13,16 @@ from typing import Any
 
 from ragapp.access import Scope
 from ragapp.answer.events import CitationReady, Done, Event, PassagesFound, SentenceReady
+from ragapp.answer.history import documents_of
 from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import AnswerRow, AnswerState, ConversationRow, Door, UsageRow
-from ragapp.errors import EngineError, RagappError
+from ragapp.errors import EngineError, RagappError, RightsChanged
 from ragapp.logs import request_id
-from ragapp.serve.answer_events import AnswerEvent, done_event, record_of
+from ragapp.serve.answer_events import AnswerEvent, done_event, record_of, taken_back
 from ragapp.serve.line import Line, Ticket
 from ragapp.serve.metrics import Metrics
+from ragapp.serve.rights import Rights, SignedOut
 from ragapp.serve.shapes import citation_out, passage_out, sentence_out
 from ragapp.serve.traces import Traces
 from ragapp.serve.wording import told
@@ -30,6 +32,15 @@ _log = logging.getLogger(__name__)
 STOPPED = "It was stopped before it was complete."
 CLOSING = "The service is being stopped; ask again in a moment."
 INTERRUPTED = "The service was restarted while it answered; ask again."
+_LOOKS_EVERY_S = 1.0
+"""How often it is looked whether who asks still may, also where nothing comes to be let out."""
+History = Callable[[AnswerRow, Principal], tuple[Turn, ...]]
+"""What was said before a question, as far as who asks may use it at the moment of the call."""
+
+
+def no_history(_: AnswerRow, __: Principal) -> tuple[Turn, ...]:
+    """A question that stands alone."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +48,13 @@ class Asking:
     """All that an answer needs to know before it is begun."""
 
     person_id: str
-    principal: Principal
+    rights: Rights
+    """Who asks, looked up as often as it matters."""
     question: str
     door: Door
     conversation_id: str | None = None
     narrowed: Scope | None = None
-    history: tuple[Turn, ...] = ()
+    history: History = no_history
     begins: ConversationRow | None = None
     """The conversation that begins with the question."""
     replaces: tuple[str, ...] = ()
@@ -63,7 +75,9 @@ class LiveAnswer:
     passing: AnswerEvent | None = None
     """The newest event without an id."""
     documents: set[str] = field(default_factory=set)
-    """Ids of the documents that its events tell of."""
+    """Ids of the documents that its events tell of, or lend their words from."""
+    history: tuple[Turn, ...] = ()
+    """The turns before it that its prompt could grow from."""
     answer: Answer | None = None
     error: RagappError | None = None
     """Why it failed or was stopped."""
@@ -100,6 +114,12 @@ class LiveAnswer:
         if self.task and not self.ending and not self.settling:
             self.ending = why
             self.task.cancel()
+
+    def take_back(self, error: RightsChanged) -> None:
+        """End it, since who asks lost rights: whoever waits for it is told this, and nothing of it is kept."""
+        if not self.done:
+            self.error = error
+            self.end(str(error))
 
 
 class Answers:
@@ -151,14 +171,18 @@ class Answers:
         finally:
             self._goes(live)
 
-    async def follow(self, live: LiveAnswer, after: int = 0) -> AsyncGenerator[AnswerEvent]:
-        """Events after this id, and those to come. Whoever leaves the iterator counts as gone."""
+    async def follow(self, live: LiveAnswer, rights: Rights, after: int = 0) -> AsyncGenerator[AnswerEvent]:
+        """Events after this id, and those to come, for a reader with these rights: each is let out after a look at
+        them, and an error ends it where they don't suffice any more. Whoever leaves the iterator counts as gone."""
         async with self.reading(live):
             told, passing = after, None
             while True:
                 version, changed = live.version, live.changed
                 for event in live.events[told:]:
                     told = event.id or told
+                    if refused := await self.refused(live, rights):
+                        yield refused
+                        return
                     yield event
                 if live.passing is not None and live.passing is not passing:
                     passing = live.passing
@@ -170,11 +194,28 @@ class Answers:
                 await changed.wait()
 
     async def whole(self, live: LiveAnswer) -> LiveAnswer:
-        """Wait for the end of an answer; cancelling the wait counts as leaving."""
-        async with aclosing(self.follow(live, after=1 << 31)) as events:
-            async for _ in events:
-                pass
+        """Wait for the end of an answer as its asker, and look once more; cancelling the wait counts as leaving."""
+        async with self.reading(live):
+            while not live.done:
+                await live.changed.wait()
+        await self.refused(live, live.asking.rights)
         return live
+
+    async def refused(self, live: LiveAnswer, rights: Rights) -> AnswerEvent | None:
+        """What a reader is told instead of the rest, where their rights don't suffice any more; None where they do.
+
+        An answer that rests on what its asker may not see any more is stopped for everybody who reads it.
+        """
+        try:
+            await asyncio.to_thread(rights.look, frozenset(live.documents))
+        except RightsChanged as error:
+            if rights is live.asking.rights:
+                live.error = error
+            if rights is live.asking.rights or not isinstance(error, SignedOut):
+                live.take_back(error)
+                await self.stop(live, str(error))
+            return taken_back(live.row.id, error)
+        return None
 
     async def stop(self, live: LiveAnswer, why: str = STOPPED) -> None:
         """End an answer; what was told of it stays. Harmless where it is done."""
@@ -219,6 +260,7 @@ class Answers:
         waited_s, began = 0.0, asyncio.get_running_loop().time()
         state: AnswerState = "failed"
         reason = ""
+        watch = asyncio.create_task(self._watch(live), name=f"watch of {live.row.id}")
         try:
             async for place in self._line.places(ticket):
                 live.tell(AnswerEvent("queued", {"place": place}))
@@ -233,23 +275,46 @@ class Answers:
             state = live.answer.status
         except asyncio.CancelledError:
             state, reason = "stopped", live.ending or STOPPED
+        except RightsChanged as error:
+            state, live.error, reason = "stopped", error, str(error)
         except RagappError as error:
             live.error, reason = error, told(error, admin=live.asking.admin)
         except Exception:  # noqa: BLE001 - whoever waits must hear of it, and the log has the rest
             _log.exception("an answer failed unexpectedly")
             reason = f"The answer failed unexpectedly; tell an admin the request id {request_id()}."
         finally:
+            watch.cancel()
             self._line.leave(ticket)
+            if isinstance(live.error, RightsChanged):
+                live.answer = None
             await self._settle(live, state, reason, waited_s)
 
     async def _answer(self, live: LiveAnswer) -> None:
-        asking = live.asking
+        asking, rights = live.asking, live.asking.rights
+        principal = await asyncio.to_thread(rights.look)
+        history = await asyncio.to_thread(asking.history, live.row, principal)
+        live.history = history
+        live.documents |= documents_of(history)
         events = self._rag.astream(
-            asking.question, principal=asking.principal, history=asking.history, narrowed=asking.narrowed
+            asking.question, principal=rights.principal, history=history, narrowed=asking.narrowed
         )
         async with aclosing(events):
             async for event in events:
                 self._hear(live, event)
+        # the chain has looked before each event; this is for the moment since
+        await asyncio.to_thread(rights.look, frozenset(live.documents))
+
+    async def _watch(self, live: LiveAnswer) -> None:
+        """End an answer, waiting or running, soon after its asker lost rights, though nothing comes to be let out."""
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_S)
+            try:
+                await asyncio.to_thread(live.asking.rights.look, frozenset(live.documents))
+            except RightsChanged as error:
+                return live.take_back(error)
+            except RagappError as error:
+                # what is let out is looked at by itself, and fails by itself
+                _log.warning("it could not be looked whether a question may still be answered: %s", error)
 
     def _hear(self, live: LiveAnswer, event: Event) -> None:
         say: tuple[str, Mapping[str, Any]]
@@ -263,6 +328,7 @@ class Answers:
         else:
             if isinstance(event, Done):
                 live.answer = event.answer
+                live.documents |= documents_of([event.answer.turn])
                 live.documents |= {near.document_id for near in event.answer.nearest}
             return
         live.tell(AnswerEvent(*say, id=live.next_id()))
@@ -270,7 +336,7 @@ class Answers:
     async def _settle(self, live: LiveAnswer, state: AnswerState, reason: str, waited_s: float) -> None:
         """Into the catalog first, then to whoever reads: an answer that was told can always be read again."""
         live.settling = True
-        record: Mapping[str, Any] = record_of(live.answer, waited_s, live.asking.history) if live.answer else {}
+        record: Mapping[str, Any] = record_of(live.answer, waited_s, live.history) if live.answer else {}
         ended = replace(live.row, state=state, reason=reason, record=record, ended=datetime.now(UTC))
         try:
             record = await asyncio.shield(asyncio.to_thread(self._keep, live, ended, waited_s))
@@ -280,7 +346,10 @@ class Answers:
             _log.error("an answer could not be kept: %s", error)
         finally:
             live.row, live.state = ended, state
-            live.tell(done_event(ended, record.get("fields", {}), live.next_id()))
+            last = done_event(ended, record.get("fields", {}), live.next_id())
+            if isinstance(live.error, RightsChanged):
+                last = replace(taken_back(ended.id, live.error), id=last.id)
+            live.tell(last)
             self._live.pop(live.row.id, None)
 
     def _keep(self, live: LiveAnswer, ended: AnswerRow, waited_s: float) -> Mapping[str, Any]:

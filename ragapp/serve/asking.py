@@ -4,42 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 
 from ragapp.access import Scope, narrow
 from ragapp.answer import history
 from ragapp.catalog.conversations import new_row
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, Door
-from ragapp.serve.answers import Asking
+from ragapp.serve.answers import Asking, History, no_history
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
-from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.serve.problems import not_found
+from ragapp.serve.rights import Rights, conversation_group
 from ragapp.serve.turns import turn_from_json
-from ragapp.serve.withheld import documents_of
+from ragapp.serve.withheld import rests_on
 from ragapp.types import Principal, Turn
 
 _TITLE = 80
-
-
-def conversation_group(conversation_id: str) -> str:
-    """The group that sees the files of one conversation, and the collection they are in. No person is ever put into
-    it: whoever asks inside their own conversation asks with it. An admin can't make a group with such a name."""
-    return f"{OF_CONVERSATIONS}{conversation_id}"
 
 
 def narrowing(collections: Iterable[str]) -> Scope | None:
     """Only these collections; None for all. The groups are the asker's and never taken from here."""
     named = frozenset(collections)
     return narrow(collections=named) if named else None
-
-
-def asker(house: House, caller: Caller, conversation_id: str | None) -> Principal:
-    """The caller as they ask: with the files of their conversation, where it has some."""
-    if conversation_id and house.catalog.conversations.attachments(conversation_id):
-        groups = caller.principal.groups | {conversation_group(conversation_id)}
-        return replace(caller.principal, groups=groups)
-    return caller.principal
 
 
 def prepare(
@@ -52,9 +39,10 @@ def prepare(
     new_conversation: bool = False,
     replaces: str | None = None,
     narrowed: Scope | None = None,
-    history: tuple[Turn, ...] = (),
+    history: History = no_history,
 ) -> Asking:
-    """All that the answer needs. Raises Refused where the conversation is not the caller's."""
+    """All that the answer needs; who asks, and what they may use of what was said before, is looked up when its turn
+    comes. Raises Refused where the conversation is not the caller's."""
     begins = None
     if conversation_id:
         conversation = _own(house, caller, conversation_id)
@@ -62,9 +50,8 @@ def prepare(
         conversation = begins = _beginning(caller, question, narrowed)
     else:
         return Asking(
-            caller.person.id, caller.principal, question, door, None, narrowed, history, admin=caller.is_admin
+            caller.person.id, Rights(house, caller), question, door, None, narrowed, history, admin=caller.is_admin
         )
-    principal = asker(house, caller, conversation.id)
     chosen = narrowed.collections if narrowed else conversation.collections
     if chosen:
         # the conversation's own files are always meant
@@ -72,19 +59,37 @@ def prepare(
     rows = house.catalog.conversations.answers(conversation.id, caller.person.id)
     before = list(takewhile(lambda row: row.id != replaces, rows))
     return Asking(
-        caller.person.id, principal, question, door, conversation.id, narrowed, history_of(house, principal, before),
-        begins, tuple(row.id for row in rows[len(before) :]), caller.is_admin,
+        caller.person.id, Rights(house, caller, conversation.id), question, door, conversation.id, narrowed,
+        partial(history_of, house), begins, tuple(row.id for row in rows[len(before) :]), caller.is_admin,
     )  # fmt: skip
 
 
-def history_of(house: House, principal: Principal, rows: Iterable[AnswerRow]) -> tuple[Turn, ...]:
+def history_of(house: House, row: AnswerRow, principal: Principal) -> tuple[Turn, ...]:
     """The turns that a follow-up grows from, without what the asker may not see any more."""
-    turns = [
-        (turn_from_json(kept), documents_of(row.record["fields"], row.record["prompted"]))
-        for row in rows
-        if (kept := row.record.get("turn"))
-    ]
-    return history.usable(turns, principal, house.catalog)
+    before = house.catalog.conversations.before(row)
+    turns = [_turn(house, each) for each in before if each.record.get("turn")]
+    return history.confirmed(turns, principal, house.catalog)
+
+
+def handed_in(house: House, turns: tuple[Turn, ...], row: AnswerRow, principal: Principal) -> tuple[Turn, ...]:
+    """The turns that a program hands in with a question. What the service answered the same person before rests on what
+    that rested on, and is left out where they may not see it any more; other words are the program's own."""
+    if not turns:
+        return ()
+    given: dict[tuple[str, str], frozenset[str]] = {}
+    for kept in house.catalog.conversations.asked(row.person_id, {turn.question for turn in turns}):
+        said = (kept.question, _plain(kept.record.get("turn", {}).get("answer", "")))
+        given[said] = given.get(said, frozenset()) | rests_on(kept, house.catalog)
+    found = [replace(turn, rests_on=given.get((turn.question, _plain(turn.answer)), frozenset())) for turn in turns]
+    return history.confirmed(found, principal, house.catalog)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _turn(house: House, row: AnswerRow) -> Turn:
+    return replace(turn_from_json(row.record["turn"]), rests_on=rests_on(row, house.catalog))
 
 
 def _own(house: House, caller: Caller, conversation_id: str) -> ConversationRow:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -39,6 +40,8 @@ class Caller:
     """When the token that was used expires."""
     csrf: str = ""
     """What the browser's session must send back with whatever changes something."""
+    again: Callable[[], Caller | None] = field(default=lambda: None, compare=False, repr=False)
+    """Who sends the same request now; None where what they came with lets nobody in any more."""
 
     @property
     def principal(self) -> Principal:
@@ -106,9 +109,11 @@ public = Depends(OpenToAll())
 
 def caller_of(request: HTTPConnection) -> Caller | None:
     """Whoever sent the request; None where nobody known did. Raises Refused for a forged request of a browser."""
-    if caller := _found(request):
-        known(request.scope)
-    return caller
+    found = _found(request)
+    if found is None:
+        return None
+    known(request.scope)
+    return replace(found, again=lambda: caller_of(request))
 
 
 def _found(request: HTTPConnection) -> Caller | None:

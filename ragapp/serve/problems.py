@@ -23,6 +23,7 @@ from ragapp.errors import (
     NobodyChosen,
     QuestionTooLong,
     RagappError,
+    RightsChanged,
     SettingsError,
     SourceUnavailable,
     StorageFull,
@@ -50,6 +51,7 @@ _STATUS: tuple[tuple[type[RagappError], HTTPStatus], ...] = (
     (IndexLocked, HTTPStatus.SERVICE_UNAVAILABLE),
     (CatalogError, HTTPStatus.CONFLICT),
     (NobodyChosen, HTTPStatus.CONFLICT),
+    (RightsChanged, HTTPStatus.CONFLICT),
 )
 
 
@@ -72,8 +74,8 @@ def forbidden(sentence: str) -> Refused:
 
 
 def status_of(error: RagappError) -> HTTPStatus:
-    if isinstance(error, Refused):
-        return error.status
+    if isinstance(own := getattr(error, "status", None), HTTPStatus):
+        return own
     return next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ragapp.catalog.listing import Revision, Wanted
 from ragapp.catalog.rows import DocumentRow
 from ragapp.errors import Unreadable
-from ragapp.serve.asking import asker
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.serve.problems import not_found
+from ragapp.serve.rights import asker
 from ragapp.types import Extracted, Principal
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +15,21 @@ _NAMED = frozenset({"title", "heading", "source"})
 _EMPTY: dict[str, Any] = {"answer": WITHHELD, "sentences": [], "citations": [], "withheld": True}
 
 
-def documents_of(fields: Mapping[str, Any], prompted: list[str]) -> frozenset[str]:
-    """Ids of the documents that an answer's words can come from: cited ones, and all that stood in the prompt."""
-    return frozenset(cited["document_id"] for cited in fields.get("citations", [])) | frozenset(prompted)
+def rests_on(row: AnswerRow, catalog: Catalog) -> frozenset[str]:
+    """Ids of the documents that an answer's words can come from: all that its prompt held, those of earlier turns too.
+
+    Answers of versions that noted the new ones alone rest on all that was noted up to them in their conversation.
+    """
+    noted = _noted(row)
+    if "rests_on" in row.record or not row.record:
+        return noted
+    return noted.union(*map(_noted, catalog.conversations.before(row)))
+
+
+def _noted(row: AnswerRow) -> frozenset[str]:
+    cited = frozenset(cited["document_id"] for cited in row.record.get("fields", {}).get("citations", []))
+    held = frozenset(document for document, _ in row.record.get("rests_on", ()))
+    return cited | held | frozenset(row.record.get("prompted", ()))
 
 
 def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str, Any]:
@@ -28,13 +39,13 @@ def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str
     if not kept:
         return {}
     fields = _seen(dict(kept))
-    rests_on = documents_of(fields, row.record.get("prompted", []))
-    named = rests_on | {found["document_id"] for found in fields["passages"]} | set(row.record.get("nearest_ids", []))
+    resting = rests_on(row, catalog)
+    named = resting | {found["document_id"] for found in fields["passages"]} | set(row.record.get("nearest_ids", []))
     visible = catalog.visible(named, principal)
     fields["passages"] = [found for found in fields["passages"] if found["document_id"] in visible]
     near = zip(fields["nearest"], row.record.get("nearest_ids", []), strict=True)
     fields["nearest"] = [each for each, document in near if document in visible]
-    return fields if rests_on <= visible else fields | _EMPTY
+    return fields if resting <= visible else fields | _EMPTY
 
 
 def _seen(fields: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class HouseDesk:
         await asyncio.to_thread(self._note, "answer.ask", "", collections=sorted(collections))
         live = await self.house.answers.ask(asking)
         step = 0
-        async with aclosing(self.house.answers.follow(live)) as events:
+        async with aclosing(self.house.answers.follow(live, asking.rights)) as events:
             async for event in events:
                 step += 1
                 if event.name == "queued":

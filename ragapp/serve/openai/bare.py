@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessageChunk
 
 from ragapp.catalog.service_rows import AnswerState, UsageRow
 from ragapp.engine.reply import usage_of
-from ragapp.errors import RagappError
+from ragapp.errors import RagappError, RightsChanged
 from ragapp.serve.house import House
 from ragapp.serve.line import Ticket
 from ragapp.serve.openai.call import Call
@@ -46,10 +46,14 @@ class Reply:
         return reply
 
     async def pieces(self) -> AsyncGenerator[AIMessageChunk]:
-        """The model's pieces; whoever leaves frees the engine. Raises what the engine failed with."""
+        """The model's pieces, each let out after a look whether who asks still may; whoever leaves frees the engine.
+        Raises RightsChanged, and what the engine failed with."""
+        look = self.call.rights.look
         try:
             while (piece := await self._came.get()) is not None:
+                await asyncio.to_thread(look)
                 yield piece
+            await asyncio.to_thread(look)
             if self._error:
                 raise self._error
         finally:
@@ -70,6 +74,7 @@ class Reply:
             async for _ in self.house.line.places(self.ticket):
                 pass
             taken = now()
+            await asyncio.to_thread(self.call.rights.look)
             async with aclosing(self.call.model.astream(self.call.messages)) as pieces:  # type: ignore[type-var]
                 async for piece in pieces:
                     first = first or now()
@@ -77,6 +82,8 @@ class Reply:
                     used = usage_of(piece) or used
                     self._came.put_nowait(cast("AIMessageChunk", piece))
             state = "answered"
+        except RightsChanged as error:
+            self._error = error
         except Exception as error:  # noqa: BLE001 - it is the reader's to hear
             state, self._error = "failed", error
         finally:

@@ -16,6 +16,7 @@ from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.openai.errors import BadParameter
 from ragapp.serve.openai.shapes import ChatIn, Message, ResponseFormat
+from ragapp.serve.rights import Rights
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -26,10 +27,14 @@ _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 class Call:
     """One call of the model, known to fit."""
 
-    person_id: str
+    rights: Rights
     model: Runnable[LanguageModelInput, AIMessage]
     messages: list[BaseMessage]
     prompt_tokens: int
+
+    @property
+    def person_id(self) -> str:
+        return self.rights.caller.person.id
 
 
 async def call(house: House, caller: Caller, asked: ChatIn) -> Call:
@@ -80,7 +85,7 @@ def _call(house: House, caller: Caller, asked: ChatIn) -> Call:
         said = " ".join(str(error).split())[:300]
         raise BadParameter(param, f"The request can't be used: {said}.") from None
     house.note(caller.person.id, "model.ask", "", door="openai")
-    return Call(caller.person.id, model, messages, count)
+    return Call(Rights(house, caller), model, messages, count)
 
 
 def _choice(asked: ChatIn) -> str | None:

@@ -13,6 +13,7 @@ from ragapp.serve.house import House
 from ragapp.serve.openai.errors import BadParameter, NoSuchModel
 from ragapp.serve.openai.names import embedder_names
 from ragapp.serve.openai.shapes import EmbeddingOut, EmbeddingsIn, EmbeddingsOut, TokensOut
+from ragapp.serve.rights import Rights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,16 +52,19 @@ def texts_of(house: House, asked: EmbeddingsIn) -> tuple[list[str], list[int]]:
 
 
 async def embedded(house: House, caller: Caller, asked: EmbeddingsIn) -> EmbeddingsOut:
-    """The texts' vectors, in the order given. Raises LineFull where too many requests wait."""
+    """The texts' vectors, in the order given. Raises LineFull where too many requests wait, and RightsChanged where who
+    asks may not any more when their turn comes."""
+    rights = Rights(house, caller)
     texts, counts = await asyncio.to_thread(texts_of, house, asked)
     ticket = house.embedding.join(caller.person.id)
     try:
         async for _ in house.embedding.places(ticket):
             pass
-        slices = [
-            await asyncio.to_thread(house.rag.embedder.encode, texts[first : first + _AT_ONCE])
-            for first in range(0, len(texts), _AT_ONCE)
-        ]
+        slices = []
+        for first in range(0, len(texts), _AT_ONCE):
+            await asyncio.to_thread(rights.look)
+            slices.append(await asyncio.to_thread(house.rag.embedder.encode, texts[first : first + _AT_ONCE]))
+        await asyncio.to_thread(rights.look)
     finally:
         house.embedding.leave(ticket)
     await asyncio.to_thread(house.note, caller.person.id, "model.embed", "", texts=len(texts), door="openai")

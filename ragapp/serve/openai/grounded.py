@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from ragapp.errors import BadQuestion, QuestionTooLong
 from ragapp.serve.answer_events import AnswerEvent
 from ragapp.serve.answers import Answers, Asking, LiveAnswer
-from ragapp.serve.asking import prepare
+from ragapp.serve.asking import handed_in, prepare
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.openai.errors import BadParameter, error_body, told, unexpected
@@ -47,7 +48,8 @@ def asking(house: House, caller: Caller, asked: ChatIn) -> Asking:
             f"The question has {len(question)} characters, and at most {LONGEST_QUESTION} are taken; ask something "
             "shorter."
         )
-    made = prepare(house, caller, question, door="openai", narrowed=narrowed, history=history)
+    handed = partial(handed_in, house, history)
+    made = prepare(house, caller, question, door="openai", narrowed=narrowed, history=handed)
     collections = sorted(narrowed.collections) if narrowed else []
     house.note(caller.person.id, "answer.ask", "", collections=collections, door="openai")
     return made
@@ -88,7 +90,7 @@ async def chunks(answers: Answers, live: LiveAnswer, asked: ChatIn) -> AsyncGene
     made = Chunks(live.row.id, asked.model, asked.wants_usage)
     yield made.delta({"role": "assistant", "content": ""})
     first = True
-    async with aclosing(answers.follow(live)) as events:
+    async with aclosing(answers.follow(live, live.asking.rights)) as events:
         async for event in events:
             if event.name == "sentence":
                 yield made.delta({"content": written(event.data, first=first)})

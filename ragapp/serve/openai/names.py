@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ragapp.access import Scope, may_see
-from ragapp.serve.asking import conversation_group, narrowing
+from ragapp.serve.asking import narrowing
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.openai.errors import NoSuchModel
+from ragapp.serve.rights import conversation_group
 from ragapp.serve.wording import without_folder
 
 ALL = "ragapp"

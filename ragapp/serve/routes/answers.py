@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -14,15 +14,18 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from ragapp.catalog.service_rows import AnswerRow
-from ragapp.serve.answer_events import AnswerEvent, replayed
+from ragapp.errors import RightsChanged
+from ragapp.serve.answer_events import AnswerEvent, replayed, taken_back
 from ragapp.serve.answers import Asking, LiveAnswer
-from ragapp.serve.asking import asker, narrowing, prepare
+from ragapp.serve.asking import narrowing, prepare
 from ragapp.serve.callers import Asker, Caller
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
+from ragapp.serve.rights import Rights, asker
 from ragapp.serve.shapes import AnswerOut, Id, Name, Question, Wire
 from ragapp.serve.streaming import Streamed, while_there
 from ragapp.serve.withheld import readable
+from ragapp.types import Principal
 
 router = APIRouter(prefix="/v1/answers", tags=["answers"])
 AnswerId = Annotated[Id, Path(description="The answer's id.")]
@@ -54,7 +57,7 @@ async def ask(request: Request, asked: AskIn, caller: Asker) -> Any:
     asking = await asyncio.to_thread(_prepared, house, caller, asked)
     live = await house.answers.ask(asking)
     if asked.stream:
-        return _events(house, live, 0)
+        return _events(house, live, asking.rights, 0)
     await while_there(request, house.answers.whole(live))
     if live.error:
         raise live.error
@@ -62,7 +65,7 @@ async def ask(request: Request, asked: AskIn, caller: Asker) -> Any:
         failed = HTTPStatus.INTERNAL_SERVER_ERROR if live.state == "failed" else HTTPStatus.CONFLICT
         raise Refused(failed, live.row.reason)
     # not from the catalog: a full disk loses the record and not the answer
-    return await asyncio.to_thread(answer_out, house, caller, live.row)
+    return await asyncio.to_thread(lambda: answer_out(house, asking.rights.principal(), live.row))
 
 
 @router.get("/{answer_id}", operation_id="get_answer")
@@ -80,14 +83,10 @@ async def events(
     # before its row: what is not in progress any more has its row complete
     live = house.answers.get(answer_id)
     row = await asyncio.to_thread(_row, house, caller, answer_id)
+    rights = Rights(house, caller, row.conversation_id)
     if live is not None:
-        known = frozenset(live.documents)  # others come while these are looked up
-        if known <= await asyncio.to_thread(_visible, house, caller, live, known):
-            return _events(house, live, last_event_id)
-        await house.answers.stop(live, "Your rights changed while this was answered; ask again.")
-        row = live.row
-    fields = await asyncio.to_thread(_readable, house, caller, row)
-    return Streamed(_lines(_of(replayed(row, fields, last_event_id))), nullcontext())
+        return _events(house, live, rights, last_event_id)
+    return Streamed(_lines(_again(row, rights, last_event_id)), nullcontext())
 
 
 @router.delete("/{answer_id}", operation_id="stop_answer", status_code=HTTPStatus.NO_CONTENT)
@@ -122,21 +121,13 @@ def _row(house: House, caller: Caller, answer_id: str) -> AnswerRow:
     return row
 
 
-def _readable(house: House, caller: Caller, row: AnswerRow) -> dict[str, Any]:
-    return readable(row, asker(house, caller, row.conversation_id), house.catalog)
-
-
-def _visible(house: House, caller: Caller, live: LiveAnswer, documents: Iterable[str]) -> set[str]:
-    return house.catalog.visible(documents, asker(house, caller, live.asking.conversation_id))
-
-
 def _answer_out(house: House, caller: Caller, answer_id: str) -> AnswerOut:
     row = _row(house, caller, answer_id)
-    return answer_out(house, caller, row)
+    return answer_out(house, asker(house, caller, row.conversation_id), row)
 
 
-def answer_out(house: House, caller: Caller, row: AnswerRow) -> AnswerOut:
-    """An answer as its asker may see it now."""
+def answer_out(house: House, principal: Principal, row: AnswerRow) -> AnswerOut:
+    """An answer as its asker, who is this principal in its conversation, may see it now."""
     live = house.answers.get(row.id)
     given = house.catalog.conversations.feedback_on([row.id]).get(row.id)
     return AnswerOut(
@@ -148,12 +139,12 @@ def answer_out(house: House, caller: Caller, row: AnswerRow) -> AnswerOut:
         created=row.created,
         reason=row.reason,
         feedback=("good" if given.good else "bad") if given else None,
-        **_readable(house, caller, row),
+        **readable(row, principal, house.catalog),
     )
 
 
-def _events(house: House, live: LiveAnswer, after: int) -> StreamingResponse:
-    lines = _lines(house.answers.follow(live, after))
+def _events(house: House, live: LiveAnswer, rights: Rights, after: int) -> StreamingResponse:
+    lines = _lines(house.answers.follow(live, rights, after))
     return Streamed(lines, house.answers.reading(live), {"X-Answer-Id": live.row.id})
 
 
@@ -164,6 +155,16 @@ async def _lines(events: AsyncGenerator[AnswerEvent]) -> AsyncGenerator[str]:
             yield f"{number}event: {event.name}\ndata: {json.dumps(event.data, ensure_ascii=False)}\n\n"
 
 
-async def _of(events: Iterable[AnswerEvent]) -> AsyncGenerator[AnswerEvent]:
-    for event in events:
+async def _again(row: AnswerRow, rights: Rights, after: int) -> AsyncGenerator[AnswerEvent]:
+    """The events of an answer that is over, looked at anew before each, since a reader may take their time."""
+    catalog, told = rights.house.catalog, after
+    while True:
+        try:
+            fields = await asyncio.to_thread(lambda: readable(row, rights.principal(), catalog))
+            event = next(replayed(row, fields, told))
+        except RightsChanged as error:
+            event = taken_back(row.id, error)
         yield event
+        if event.name in ("done", "error"):
+            return
+        told = event.id or told

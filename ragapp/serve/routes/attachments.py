@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from ingest.uploads import source_of, stage
 from ragapp.catalog.rows import DocumentState
-from ragapp.serve.asking import conversation_group
 from ragapp.serve.callers import Asker
 from ragapp.serve.forgetting import loose_files, remove_files
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import Refused, not_found
+from ragapp.serve.rights import conversation_group
 from ragapp.serve.routes.conversations import ConversationId, own
 from ragapp.serve.shapes import Id
 from ragapp.serve.wording import told_text

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from ragapp.catalog.service_rows import ConversationRow
-from ragapp.serve.asking import asker
 from ragapp.serve.callers import Asker, Caller
 from ragapp.serve.export import as_markdown
 from ragapp.serve.house import House, house_of
 from ragapp.serve.problems import not_found
+from ragapp.serve.rights import asker
 from ragapp.serve.routes.answers import answer_out
 from ragapp.serve.shapes import AnswerOut, Id, Name, Wire
 from ragapp.serve.withheld import readable
@@ -76,7 +76,8 @@ def get_conversation(request: Request, conversation_id: ConversationId, caller: 
     house = house_of(request)
     row = own(house, caller, conversation_id)
     answers = house.catalog.conversations.answers(row.id, caller.person.id)
-    shown = [answer_out(house, caller, answer) for answer in answers]
+    principal = asker(house, caller, row.id)
+    shown = [answer_out(house, principal, answer) for answer in answers]
     return WholeConversation(**conversation_out(row).model_dump(), answers=shown)
 
 

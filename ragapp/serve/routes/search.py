@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from ragapp.access import narrow
-from ragapp.serve.asking import asker
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import house_of
 from ragapp.serve.problems import forbidden, not_found
+from ragapp.serve.rights import asker
 from ragapp.serve.shapes import Id, Moment, Name, PassageOut, Question, passage_out
 
 router = APIRouter(prefix="/v1/search", tags=["search"])

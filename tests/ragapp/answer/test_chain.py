@@ -33,6 +33,8 @@ from ragapp.errors import BadQuestion
 from ragapp.retrieve.hybrid import Retrieved
 from ragapp.types import Answer, Passage, Principal, Usage
 
+from .conftest import Shown
+
 Make = Callable[..., Passage]
 HOURS = "The office opens at 7:30. The caretaker is Ida Nowak."
 
@@ -45,6 +47,7 @@ class Spoken:
     """A model that says the same each time, and whether its last request was freed."""
 
     chain: AnswerChain
+    shown: Shown
     freed: list[bool] = field(default_factory=list)
     said: list[str] = field(default_factory=lambda: list(SAID))
     cut: list[bool] = field(default_factory=list)
@@ -52,7 +55,7 @@ class Spoken:
 
 
 @pytest.fixture
-def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
+def spoken(passage: Make, stems: Stems, shown: Shown) -> Iterator[Spoken]:
     found = passage(HOURS, "office")
     freed: list[bool] = []
     said, cut = list(SAID), list[bool]()
@@ -76,7 +79,7 @@ def spoken(passage: Make, stems: Stems) -> Iterator[Spoken]:
         check=lambda cited: bool(cited.citations) and not cited.invented,
     )
     loop = LoopThread("test")
-    yield Spoken(AnswerChain(stages, Principal("somebody"), loop, model="none"), freed, said, cut)
+    yield Spoken(AnswerChain(stages, Principal("somebody"), loop, shown, model="none"), shown, freed, said, cut)
     loop.close()
 
 

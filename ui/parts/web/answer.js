@@ -174,6 +174,8 @@ class AnswerView {
     this.done = answer;
     clearTimeout(this.silence);
     for (const cited of answer.citations || []) this.citations.set(cited.marker, cited);
+    // who lost rights while it was told has no more of it before their eyes
+    if (answer.withheld && !answer.sentences) answer = { ...answer, sentences: [] };
     if (answer.sentences) {
       this.sentences = answer.sentences;
       this.text.replaceChildren();
@@ -181,7 +183,7 @@ class AnswerView {
     }
     this.say("");
     this.more.replaceChildren();
-    if (answer.withheld) this.say(answer.answer);
+    if (answer.withheld) this.say(answer.reason || answer.answer);
     else if (answer.state === "not_found") this.notFound(answer);
     else if (answer.state === "failed" || answer.state === "stopped") this.say(answer.reason || "There is no answer.");
     else this.drawSources();
