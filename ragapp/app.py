@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ragapp.answer.bridge import LoopThread
     from ragapp.answer.chain import AnswerChain, Stages
     from ragapp.answer.events import Event
-    from ragapp.answer.rights import Asker
+    from ragapp.answer.rights import WhoAsks
     from ragapp.backup.write import Backup
     from ragapp.embed.dense import DenseEmbedder
     from ragapp.embed.sparse import Bm25
@@ -132,7 +132,7 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal | Asker = LOCAL,
+        principal: Principal | WhoAsks = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
     ) -> Answer:
@@ -147,7 +147,7 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal | Asker = LOCAL,
+        principal: Principal | WhoAsks = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
     ) -> Answer:
@@ -160,7 +160,7 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal | Asker = LOCAL,
+        principal: Principal | WhoAsks = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
         tokens: bool = False,
@@ -172,7 +172,7 @@ class RagApp:
         self,
         question: str,
         *,
-        principal: Principal | Asker = LOCAL,
+        principal: Principal | WhoAsks = LOCAL,
         history: Sequence[Any] = (),
         narrowed: Scope | None = None,
         tokens: bool = False,
@@ -191,7 +191,7 @@ class RagApp:
         return self.retrieval.search(query, principal, narrowed, limit).passages
 
     def chain(
-        self, principal: Principal | Asker = LOCAL, narrowed: Scope | None = None, stages: Stages | None = None
+        self, principal: Principal | WhoAsks = LOCAL, narrowed: Scope | None = None, stages: Stages | None = None
     ) -> AnswerChain:
         """The answer chain as a LangChain runnable, asking as `principal`."""
         from ragapp.answer.chain import AnswerChain

@@ -26,7 +26,7 @@ from ragapp.answer.history import confirmed, documents_of
 from ragapp.answer.inert import inert
 from ragapp.answer.prompt import Prompt
 from ragapp.answer.refusal import refusal
-from ragapp.answer.rights import Asker, Confirms, Resting
+from ragapp.answer.rights import Confirms, Resting, WhoAsks
 from ragapp.answer.sentences import SentenceStream
 from ragapp.answer.unseen import JOINERS, seen_line
 from ragapp.errors import BadQuestion
@@ -126,7 +126,7 @@ class AnswerChain(Runnable[Any, Answer]):
     def __init__(
         self,
         stages: Stages,
-        principal: Principal | Asker,
+        principal: Principal | WhoAsks,
         loop: LoopThread,
         catalog: Confirms,
         *,
@@ -135,7 +135,7 @@ class AnswerChain(Runnable[Any, Answer]):
         log_text: bool = False,
     ) -> None:
         self.stages = stages
-        self._asks: Asker = principal if callable(principal) else lambda: principal
+        self._asks: WhoAsks = principal if callable(principal) else lambda: principal
         self._catalog = catalog
         self._loop = loop
         self._model = model

@@ -11,7 +11,7 @@ from ragapp.errors import RightsChanged
 from ragapp.types import Principal
 
 CHANGED = "Your rights changed while this was answered; ask again."
-Asker = Callable[[], Principal]
+WhoAsks = Callable[[], Principal]
 """Who asks, with the groups that they are in at the moment of the call. Raises RightsChanged where they may not ask any
 more."""
 
@@ -30,7 +30,7 @@ class Confirms(Protocol):
 class Resting:
     """The documents that an answer rests on so far, and who asks."""
 
-    asks: Asker
+    asks: WhoAsks
     catalog: Confirms
     documents: frozenset[str] = frozenset()
     _seen: tuple[int, Principal, frozenset[str]] | None = field(default=None, repr=False)

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import and_, delete, func, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ragapp.catalog.mentions import gone_of, keep, packed, without
@@ -18,6 +19,7 @@ from ragapp.catalog.service_rows import AnswerRow, AnswerState, AttachmentRow, C
 from ragapp.catalog.service_tables import AnswerTable, AttachmentTable, ConversationTable, FeedbackTable
 from ragapp.catalog.sessions import Sessions
 from ragapp.catalog.tables import DocumentTable
+from ragapp.errors import CatalogError
 
 _UNFINISHED = ("queued", "running")
 
@@ -75,28 +77,32 @@ class Conversations:
         *, begins: ConversationRow | None = None, replaces: Iterable[str] = (),
     ) -> AnswerRow:  # fmt: skip
         """Note a question before anything is done for it; as one with that, begin its conversation, and take the
-        answers away that it is asked instead of."""
+        answers away that it is asked instead of. Raises CatalogError where its person or conversation is no more."""
         now = datetime.now(UTC)
         answer = AnswerTable(
             id=answer_id, person_id=person_id, conversation_id=conversation_id, door=door, question=question,
             status="queued", reason="", record="{}", created=now, ended=None,
         )  # fmt: skip
-        with self._sessions.writing() as session:
-            if begins:
-                session.add(_kept(begins))
-                session.flush()
-            session.execute(
-                delete(AnswerTable).where(
-                    AnswerTable.id.in_(list(replaces)),
-                    AnswerTable.conversation_id == conversation_id,
-                    AnswerTable.person_id == person_id,
-                )
-            )
-            session.add(answer)
-            if conversation_id:
+        try:
+            with self._sessions.writing() as session:
+                if begins:
+                    session.add(_kept(begins))
+                    session.flush()
                 session.execute(
-                    update(ConversationTable).where(ConversationTable.id == conversation_id).values(changed=now)
+                    delete(AnswerTable).where(
+                        AnswerTable.id.in_(list(replaces)),
+                        AnswerTable.conversation_id == conversation_id,
+                        AnswerTable.person_id == person_id,
+                    )
                 )
+                session.add(answer)
+                session.flush()
+                if conversation_id:
+                    session.execute(
+                        update(ConversationTable).where(ConversationTable.id == conversation_id).values(changed=now)
+                    )
+        except IntegrityError:
+            raise CatalogError("Whoever asked this, or its conversation, is no more; sign in and ask again.") from None
         return _answer(answer)
 
     def settle(self, answer_id: str, state: AnswerState, reason: str, record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,8 +23,9 @@ class Versions:
         """A number that is another one after each commit; compare it with nothing but earlier ones of this process."""
         with self._lock, in_words(self._path):
             if self._connection is None:
+                there = f"{self._path.absolute().as_uri()}?mode=rw"  # never makes a new file
                 self._connection = sqlite3.connect(
-                    self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+                    there, uri=True, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
                 )
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 

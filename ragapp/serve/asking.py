@@ -15,6 +15,7 @@ from ragapp.serve.answers import Asking, History, no_history
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.problems import not_found
+from ragapp.serve.readable import words_alone
 from ragapp.serve.rights import Rights, conversation_group
 from ragapp.serve.turns import turn_from_json
 from ragapp.serve.withheld import rests_on
@@ -85,7 +86,7 @@ def handed_in(house: House, turns: tuple[Turn, ...], row: AnswerRow, principal: 
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(words_alone(text).split())
 
 
 def _turn(house: House, row: AnswerRow) -> Turn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,7 +134,11 @@ def all_about(catalog: Catalog, person: PersonRow) -> dict[str, Any]:
 
 
 def _answer(catalog: Catalog, person: PersonRow, row: AnswerRow) -> dict[str, Any]:
-    fields = readable(row, person.principal, catalog)
+    principal = person.principal
+    if row.conversation_id:
+        # the files of a conversation of theirs are theirs
+        principal = replace(principal, groups=principal.groups | {f"{OF_CONVERSATIONS}{row.conversation_id}"})
+    fields = readable(row, principal, catalog)
     return {
         "id": row.id,
         "conversation": row.conversation_id,

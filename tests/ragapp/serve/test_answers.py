@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 
 from ragapp.answer.events import Event
 from ragapp.catalog.service_rows import AnswerRow
+from ragapp.serve.rights import Rights
 from ragapp.serve.withheld import WITHHELD
 from ragapp.types import Principal
 
@@ -115,20 +116,21 @@ class TestReadWhileItIsAnswered:
     def test_what_is_found_while_rights_are_looked_up_is_no_loss_of_rights(
         self, service: Service, bob: httpx.Client, begins: threading.Event, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        look = service.house.catalog.visible
+        look, looked = Rights.look, threading.Event()
 
-        def slowly(documents: Iterable[str], principal: Principal) -> set[str]:
-            asked = set(documents)
-            if not begins.is_set():
+        def slowly(rights: Rights, documents: frozenset[str] = frozenset()) -> Principal:
+            if not looked.is_set():
+                # a reader's look, in which the answer begins and finds its passages
+                looked.set()
                 begins.set()
                 wait_until(lambda: bool(live.documents))
-            return look(asked, principal)
+            return look(rights, documents)
 
         with bob.stream("POST", "/v1/answers", json={"question": QUESTION, "stream": True}) as response:
             name = response.headers["x-answer-id"]
             live = service.house.answers.get(name)
             assert live
-            monkeypatch.setattr(service.house.catalog, "visible", slowly)
+            monkeypatch.setattr(Rights, "look", slowly)
             last = events(bob.get(f"/v1/answers/{name}/events"))[-1]
         assert (last["event"], last["data"].get("state")) == ("done", "answered"), last
 

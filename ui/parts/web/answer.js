@@ -196,7 +196,7 @@ class AnswerView {
 
   signedOut() {
     this.done = { state: "failed" };
-    this.status.replaceChildren("You are signed out; the answer is kept. ", signInLink());
+    this.status.replaceChildren("You are signed out. ", signInLink());
   }
 
   notFound(answer) {
