@@ -26,6 +26,7 @@ from ragapp import RagApp, Settings
 from ragapp.answer.chain import Asked, Piece
 from ragapp.answer.grounding import Judgement
 from ragapp.answer.prompt import Prompt
+from ragapp.answer.rights import Resting
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.cli.handover import Handover
 from ragapp.cli.service_answers import ServiceAnswers
@@ -37,7 +38,7 @@ from ragapp.serve.app import build_app
 from ragapp.serve.callers import COOKIE, Caller
 from ragapp.serve.rights import Rights
 from ragapp.serve.routes import answers
-from ragapp.types import Usage
+from ragapp.types import Principal, Usage
 
 from .conftest import Service, running, wait_until
 from .test_rights import routes
@@ -416,6 +417,39 @@ class TestWhatOneMayNotSeeAnyMore:
         assert "Your rights changed" in said, said
         assert IN_THE_DOCUMENT not in was_kept(firm)
         assert {row.state for row in firm.answers()} == {"stopped"}
+
+
+def _frozen(rights: Rights, *_: Any) -> Principal:
+    return rights.caller.principal
+
+
+def _who_alone(rights: Rights, *_: Any) -> Principal:
+    return rights.principal()
+
+
+BROKEN: dict[str, tuple[Door, Take, tuple[tuple[Any, str, Any], ...]]] = {
+    "who asks": (as_events, lock, ((Rights, "principal", _frozen),)),
+    "who asks an agent's tool": (by_tool, revoke, ((Rights, "principal", _frozen),)),
+    "who asks the bare model": (bare_streamed, lock, ((Rights, "look", _frozen),)),
+    "their groups": (by_openai_streamed, out_of_all_groups, ((Rights, "principal", _frozen),)),
+    # the chain's look, and the service's for each reader
+    "what it rests on": (
+        as_events, hide, ((Resting, "look", lambda resting: resting.asks()), (Rights, "look", _who_alone)),
+    ),
+}  # fmt: skip
+"""By which door the second sentence gets out, what is taken, and the looks that are left out."""
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_it_bites(firm: Firm, asks: Callable[[Door], Waiting], monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    door, take, looks = BROKEN[broken]
+    for look in looks:
+        monkeypatch.setattr(*look)
+    waiting = asks(door)
+    wait_until(lambda: bool(firm.model.spoke_to))
+    take(firm)
+    firm.model.may_go_on.set()
+    assert SECOND in waiting.text()
 
 
 def test_who_keeps_their_rights_hears_it_all(firm: Firm, asks: Callable[[Door], Waiting]) -> None:
