@@ -90,7 +90,9 @@ def _plain(text: str) -> str:
 
 
 def _turn(house: House, row: AnswerRow) -> Turn:
-    return replace(turn_from_json(row.record["turn"]), rests_on=rests_on(row, house.catalog))
+    # of answers of older versions it is what all turns up to them rest on, which the history tells by itself
+    noted = rests_on(row, house.catalog) if "rests_on" in row.record else None
+    return replace(turn_from_json(row.record["turn"]), rests_on=noted)
 
 
 def _own(house: House, caller: Caller, conversation_id: str) -> ConversationRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,15 +16,16 @@ _NAMED = frozenset({"title", "heading", "source"})
 _EMPTY: dict[str, Any] = {"answer": WITHHELD, "sentences": [], "citations": [], "withheld": True}
 
 
-def rests_on(row: AnswerRow, catalog: Catalog) -> frozenset[str]:
+def rests_on(row: AnswerRow, catalog: Catalog, before: Sequence[AnswerRow] | None = None) -> frozenset[str]:
     """Ids of the documents that an answer's words can come from: all that its prompt held, those of earlier turns too.
 
-    Answers of versions that noted the new ones alone rest on all that was noted up to them in their conversation.
+    Answers of versions that noted the new ones alone rest on all that was noted up to them in their conversation:
+    `before`, or what is looked up.
     """
     noted = _noted(row)
     if "rests_on" in row.record or not row.record:
         return noted
-    return noted.union(*map(_noted, catalog.conversations.before(row)))
+    return noted.union(*map(_noted, catalog.conversations.before(row) if before is None else before))
 
 
 def _noted(row: AnswerRow) -> frozenset[str]:
@@ -32,14 +34,16 @@ def _noted(row: AnswerRow) -> frozenset[str]:
     return cited | held | frozenset(row.record.get("prompted", ()))
 
 
-def readable(row: AnswerRow, principal: Principal, catalog: Catalog) -> dict[str, Any]:
+def readable(
+    row: AnswerRow, principal: Principal, catalog: Catalog, before: Sequence[AnswerRow] | None = None
+) -> dict[str, Any]:
     """The fields of an answer that may be read now. Passages go one by one; the text as a whole, since any document
-    in the prompt may have lent its words to any sentence."""
+    in the prompt may have lent its words to any sentence. `before`: the answers before it in its conversation."""
     kept = row.record.get("fields", {})
     if not kept:
         return {}
     fields = _seen(dict(kept))
-    resting = rests_on(row, catalog)
+    resting = rests_on(row, catalog, before)
     named = resting | {found["document_id"] for found in fields["passages"]} | set(row.record.get("nearest_ids", []))
     visible = catalog.visible(named, principal)
     fields["passages"] = [found for found in fields["passages"] if found["document_id"] in visible]

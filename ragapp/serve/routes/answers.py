@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, nullcontext
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -126,8 +126,11 @@ def _answer_out(house: House, caller: Caller, answer_id: str) -> AnswerOut:
     return answer_out(house, asker(house, caller, row.conversation_id), row)
 
 
-def answer_out(house: House, principal: Principal, row: AnswerRow) -> AnswerOut:
-    """An answer as its asker, who is this principal in its conversation, may see it now."""
+def answer_out(
+    house: House, principal: Principal, row: AnswerRow, before: Sequence[AnswerRow] | None = None
+) -> AnswerOut:
+    """An answer as its asker, who is this principal in its conversation, may see it now. `before`: the answers before
+    it in the conversation, where they are known."""
     live = house.answers.get(row.id)
     given = house.catalog.conversations.feedback_on([row.id]).get(row.id)
     return AnswerOut(
@@ -139,7 +142,7 @@ def answer_out(house: House, principal: Principal, row: AnswerRow) -> AnswerOut:
         created=row.created,
         reason=row.reason,
         feedback=("good" if given.good else "bad") if given else None,
-        **readable(row, principal, house.catalog),
+        **readable(row, principal, house.catalog, before),
     )
 
 

@@ -77,7 +77,7 @@ def get_conversation(request: Request, conversation_id: ConversationId, caller: 
     row = own(house, caller, conversation_id)
     answers = house.catalog.conversations.answers(row.id, caller.person.id)
     principal = asker(house, caller, row.id)
-    shown = [answer_out(house, principal, answer) for answer in answers]
+    shown = [answer_out(house, principal, answer, answers[:at]) for at, answer in enumerate(answers)]
     return WholeConversation(**conversation_out(row).model_dump(), answers=shown)
 
 
@@ -120,9 +120,10 @@ def export(request: Request, conversation_id: ConversationId, caller: Asker) -> 
     house = house_of(request)
     row = own(house, caller, conversation_id)
     principal = asker(house, caller, row.id)
+    answers = house.catalog.conversations.answers(row.id, caller.person.id)
     turns = [
-        (answer.question, readable(answer, principal, house.catalog) or {"reason": answer.reason})
-        for answer in house.catalog.conversations.answers(row.id, caller.person.id)
+        (answer.question, readable(answer, principal, house.catalog, answers[:at]) or {"reason": answer.reason})
+        for at, answer in enumerate(answers)
     ]
     house.note(caller.person.id, "conversation.export", row.id)
     name = f"conversation-{row.created:%Y-%m-%d}.md"
