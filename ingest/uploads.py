@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 import time
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -75,11 +76,14 @@ def listed(uploads: Sequence[tuple[str, str]]) -> Iterator[Entry | NotListed]:
     """(source, path) of staged files as a listing."""
     for source, path in uploads:
         try:
-            size = Path(path).stat().st_size
+            status = os.lstat(path)
         except OSError:
+            status = None
+        # we have written a file there: a link is somebody else's
+        if status is None or not stat.S_ISREG(status.st_mode):
             yield NotListed(source, "is not kept any more; send it again", failed=True)
             continue
-        yield Entry(source, os.fsencode(path), size, None, "")
+        yield Entry(source, os.fsencode(path), status.st_size, None, "")
 
 
 def clear(uploads: Sequence[tuple[str, str]], failed: Collection[str] = ()) -> None:

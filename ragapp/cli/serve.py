@@ -41,4 +41,4 @@ def serve(
     with held(settings.data) as holding:
         open_process_log(settings)
         with RagApp(settings) as app:
-            run(app, (lambda _: None) if quiet else note, holding)
+            run(app, (lambda _: None) if quiet else note, holding=holding)

@@ -46,7 +46,7 @@ def up(
         open_process_log(settings)
         with RagApp(settings) as app:
             first = examples_folder() if examples and not app.catalog.documents() else None
-            serve(app, (lambda _: None) if quiet else note, holding, with_page=True, first=first)
+            serve(app, (lambda _: None) if quiet else note, holding=holding, with_page=True, first=first)
 
 
 def ui(

@@ -154,11 +154,13 @@ def _embedder_lengths(settings: Settings, folder: Path | None, whole: Check) -> 
 
 
 def _catalog(settings: Settings) -> Check:
+    from ragapp.backup.exchange import finish_restore
     from ragapp.catalog.catalog import Catalog
 
     def look() -> str:
         if not settings.data.exists():
             return "is new: nothing was ingested yet"
+        finish_restore(settings.data)
         catalog = Catalog.open(settings.data)
         try:
             totals = catalog.totals()

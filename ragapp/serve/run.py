@@ -70,14 +70,15 @@ def held(data: Path) -> Iterator[Ownership]:
 def serve(
     rag: RagApp,
     say: Callable[[str], None],
-    holding: Ownership,
     *,
+    holding: Ownership | None = None,
     with_page: bool = False,
     first: Path | None = None,
 ) -> None:
     """Serve until a signal comes, `with_page` with the web page's process beside; the folder `first` is taken in.
 
-    `holding` is the data folder's (`held`). Raises RagappError where the port is taken, or where Streamlit is missing.
+    `holding` is the data folder's, of whoever took it (`held`) before anything was opened in it; else it is taken here.
+    Raises RagappError where the port is taken, where Streamlit is missing, or where another process has the folder.
     """
     open_process_log(rag.settings)
     settings = rag.settings.serve

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ingest import uploads
-from ingest.uploads import clear_old, stage
+from ingest.origins import NotListed
+from ingest.uploads import clear_old, listed, stage
 
 WEEK_S = 7 * 24 * 3600.0
 
@@ -35,3 +36,12 @@ def test_a_room_that_another_removed_meanwhile_is_passed_over(tmp_path: Path, mo
     monkeypatch.setattr(uploads.shutil, "rmtree", with_another)
     clear_old(tmp_path, time.time() + WEEK_S + 60)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_where_a_sent_file_lay_is_not_followed(tmp_path: Path) -> None:
+    (upload,) = stage(tmp_path, [("a.md", io.BytesIO(b"# A"))])
+    (tmp_path / "hidden").write_text("secret")
+    upload.path.unlink()
+    upload.path.symlink_to(tmp_path / "hidden")
+    (found,) = listed([(upload.source, str(upload.path))])
+    assert isinstance(found, NotListed) and found.failed
