@@ -100,7 +100,7 @@ class Catalog(Documents, Commits):
 
     def copy_to(self, target: Path) -> None:
         """A copy of the catalog as it stands at one moment, while others read and write."""
-        with in_words(self._path):
+        with in_words(target):
             copy_database(self._path, target)
 
     def scrub(self) -> None:

@@ -66,7 +66,9 @@ def in_words(path: Path) -> Iterator[None]:
             raise StorageFull(full(path)) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and (why := _not_writable(path.parent)):
             raise CatalogError(not_writable(path.parent, why)) from error
-        raise CatalogError(f"The catalog {path} can't be opened: {error.strerror}; check its rights.") from error
+        raise CatalogError(
+            f"The catalog {path} can't be opened or written: {error.strerror}; check its rights."
+        ) from error
     except (DatabaseError, sqlite3.Error) as error:
         # from SQLAlchemy, or straight from SQLite, which copies without it
         reason = str(error.orig if isinstance(error, DatabaseError) else error)
@@ -101,7 +103,8 @@ def not_writable(data: Path, why: str) -> str:
 
 def _not_writable(folder: Path) -> str:
     """Why this process can't write in a folder; empty where it can."""
-    while not folder.exists():
+    # in Python 3.11 `exists` raises where a folder above may not be entered
+    while not os.path.exists(folder):  # noqa: PTH110
         folder = folder.parent
     if os.access(folder, os.W_OK | os.X_OK):
         return ""
