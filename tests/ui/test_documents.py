@@ -83,7 +83,7 @@ def test_the_old_text_is_removed_with_a_button_and_the_newest_stays(lit: Service
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("1 earlier version")
     dialog.get_by_role("button", name="Remove for good").click()
-    expect(page.get_by_text("The old text was removed.")).to_be_visible()
+    expect(dialog.get_by_text("The old text was removed.")).to_be_visible()
     expect(page.locator(".viewer .chunks")).to_contain_text("950 euro")
     assert rag.plan_redaction(row.id).revisions == 0
     rag.remove(rag.plan_removal(row.id))

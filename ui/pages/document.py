@@ -102,8 +102,7 @@ def _redact(service: Client, row: dict[str, Any]) -> None:
         st.caption("Backups that were made before hold the old text still.")
         if st.button("Remove for good", type="primary"):
             service.post(f"/v1/documents/{part(row['id'])}/redaction")
-            st.toast("The old text was removed.")
-            st.rerun()
+            st.success("The old text was removed.", icon=":material/check:")
 
 
 def _back() -> None:
