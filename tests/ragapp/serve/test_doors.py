@@ -31,6 +31,7 @@ from ragapp.catalog.jobs import Jobs
 from ragapp.catalog.listing import Wanted
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.engine.vllm import VllmEngine
+from ragapp.serve import withheld
 from ragapp.serve.care import EngineCare
 from ragapp.serve.house import House
 from ragapp.serve.mcp import desk
@@ -383,18 +384,13 @@ BROKEN: dict[str, tuple[Any, ...]] = {
     "jobs": (look_at_work, Jobs, "page", lambda kept, limit, **_: kept.list(limit)),
     "what a job does": (look_at_work, jobs, "_may", lambda *_: True),
     "what an agent reads": (use_tool, desk, "_document", _any_kept),
-    # the looks before anything is let out stand behind it
+    # what is kept of history, the looks before anything is let out, and what is noted stand behind each other
     "what a follow-up rests on": (
         ask_on,
-        history,
-        "usable",
-        lambda turns, *_: tuple(turn for turn, _ in turns),
-        Resting,
-        "look",
-        lambda resting: resting.asks(),
-        Rights,
-        "look",
-        lambda rights, *_: rights.principal(),
+        *(history, "usable", lambda turns, *_: tuple(turn for turn, _ in turns)),
+        *(Resting, "look", lambda resting: resting.asks()),
+        *(Rights, "look", lambda rights, *_: rights.principal()),
+        *(withheld, "rests_on", lambda *_: frozenset()),
     ),
 }
 """By which door a word gets out, and what is taken away before it."""
