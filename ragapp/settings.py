@@ -92,7 +92,8 @@ class IndexSettings(_Part):
     """Where the vectors live."""
 
     url: str | None = Field(
-        None, description="A Qdrant server; the embedded Qdrant Edge when empty. QDRANT_URL counts too."
+        None,
+        description="A Qdrant server (1.19 or newer); the embedded Qdrant Edge when empty. QDRANT_URL counts too.",
     )
     api_key: SecretStr | None = Field(None, description="The server's key. QDRANT_API_KEY counts too.")
     api_key_file: Path | None = Field(None, description="A file that holds the server's key.")

@@ -95,7 +95,8 @@ class Index(Protocol):
     def hybrid(self, dense: Vector, sparse: SparseVector, scope: Scope, limit: int) -> HybridHits:
         """Both branches in one round trip, `limit` hits each, the scope's filter inside each branch.
 
-        Scores are raw: cosine for dense, BM25 with IDF for sparse.
+        Scores are raw: cosine for dense, BM25 for sparse. They and the order rest on what the scope's groups see: a
+        word is rare or not among these chunks, chunks of one score come by their ids (see ragapp.index.scoring).
         """
 
     def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
