@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ingest.blocks import Block, block
 from ingest.tables import (
+    LONGEST_COVERED,
     MOST_COLUMNS,
     Repeats,
     Rows,
@@ -211,7 +212,7 @@ class _Table:
                 more = self._sheet.across.get((number, column), 0) if cell else 0
                 cells += [""] * (column + more + 1 - len(cells))
                 for covered in range(column + 1, column + more + 1):
-                    cells[covered] = cells[covered] or cell
+                    cells[covered] = cells[covered] or cell[:LONGEST_COVERED]
             spread.append(cells)
         return spread
 

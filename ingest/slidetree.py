@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest.blocks import one_line
 from ingest.figures import parsed
+from ingest.tables import Repeats
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -240,15 +241,17 @@ def fill_merged_cells(slide: Any) -> None:
     """What a merged cell says in the rows that it covers, and in the first row in the columns too."""
     for table in slide.shapes._spTree.iter(f"{_A}tbl"):
         above: dict[int, str] = {}
+        repeats = Repeats()
         for number, row in enumerate(table.iterchildren(f"{_A}tr")):
             left = ""
             for column, cell in enumerate(row.iterchildren(f"{_A}tc")):
                 text = "".join(t.text or "" for t in cell.iter(f"{_A}t"))
                 if cell.get("vMerge") in ("1", "true"):
-                    _say(cell, above.get(column, ""))
+                    _say(cell, repeats.again(above.get(column, "")))
                 elif cell.get("hMerge") in ("1", "true") and number == 0:
-                    _say(cell, left)
+                    _say(cell, repeats.again(left))
                 else:
+                    repeats.holds(text)
                     above[column] = text
                     left = text
 

@@ -16,6 +16,8 @@ _LONGEST_NAME = 80
 """Characters; a longer cell is a sentence and names no column."""
 MOST_COLUMNS = 16_384
 """As many as a sheet of Excel has."""
+LONGEST_COVERED = 200
+"""Characters of a merged head that each column under it repeats in its name."""
 _NAMES_FACTOR = 16
 _FREE = 1 << 18
 """Characters that every table may repeat, and how many more for each that it holds: the text that is made of a table

@@ -13,7 +13,7 @@ from ingest.elements import blocks_of
 from ingest.figures import chart_table, diagram_lines, parsed
 from ingest.officefile import as_plain_office
 from ingest.offline import make_offline, without_tagging
-from ingest.tables import table_blocks
+from ingest.tables import fits, table_blocks
 from ingest.wordstyles import W
 from ingest.wordtables import paragraph_text, word_table
 from ingest.wordtree import HIDDEN, NOTE, make_plain, marked, paragraph, references
@@ -43,6 +43,9 @@ def read_docx(file: BinaryIO) -> Draft:
     without_tagging(partitioner)
     document = docx.Document(as_plain_office(file, "docx"))
     body = document.element.body
+    for line in body.iter(f"{W}tr"):
+        # before the partitioner takes each of them apart, which takes it longer than all that follows
+        fits(len(line.findall(f"{W}tc")))
     figures = _figures(document)
     make_plain(document)
     _place_notes(document)

@@ -8,7 +8,9 @@ from typing import Any
 
 from ingest.blocks import Block, one_line
 from ingest.tables import (
+    LONGEST_COVERED,
     MOST_COLUMNS,
+    Repeats,
     fits,
     header_depth,
     looks_like_header,
@@ -55,7 +57,7 @@ class _Grid:
         row = list(self.rows[number])
         for column, cell in enumerate(self.rows[number]):
             for covered in range(column + 1, min(len(row), column + self.widths.get((number, column), 1))):
-                row[covered] = cell
+                row[covered] = cell[:LONGEST_COVERED]
         return row
 
 
@@ -70,6 +72,7 @@ def _grid(table: Any, depth: int) -> _Grid:
     rows: list[list[str]] = []
     merged: list[bool] = []
     above: dict[int, str] = {}
+    repeats = Repeats()
     widths: dict[tuple[int, int], int] = {}
     for number, line in enumerate(lines):
         row = [""] * min(_WIDEST, _number(line.find(f"{W}trPr/{W}gridBefore"), 0))
@@ -80,7 +83,8 @@ def _grid(table: Any, depth: int) -> _Grid:
             down = properties.find(f"{W}vMerge") if properties is not None else None
             column = len(row)
             goes_on = down is not None and down.get(f"{W}val") != "restart"
-            text = above.get(column, "") if goes_on else _cell(cell, depth)
+            text = repeats.again(above.get(column, "")) if goes_on else _cell(cell, depth)
+            repeats.holds("" if goes_on else text)
             if down is not None:
                 above[column] = text
             merged[-1] = merged[-1] or wide > 1 or (down is not None and not goes_on)

@@ -39,12 +39,16 @@ def growing(n: int) -> dict[str, bytes]:
         "heads.html": f"<table><thead>{heads}</thead><tr><td>1<td>2</table>".encode(),
         "inner.docx": docx(_inner(n)),
         # names of which each looks for a value down to the last row
-        "late.csv": (",".join(names) + "\n" + "x\n" * n + full + "\n").encode(),
+        "late.csv": (",".join(names) + "\n" + "x,\n" * n + full + "\n").encode(),
         "late.xlsx": HOSTILE["xlsx"](
             _row(names) + b'<row><c t="str"><v>x</v></c></row>' * n + b"<row>" + b"<c><v>1</v></c>" * n + b"</row>"
         ),
         # cells that cover others
         "down.html": f"<table>{'<tr><td rowspan=500>' + 'x' * 1400 + '<td>y'}{'<tr><td>z' * n}</table>".encode(),
+        "down.docx": docx(
+            _line(paragraph("y"), paragraph("x" * n), down="restart")
+            + _line(paragraph("z"), paragraph(""), down="continue") * n
+        ),
         "merged.xlsx": _merged(n),
         "hidden.xlsx": _hidden(n),
         # paths that each value repeats
@@ -73,6 +77,12 @@ def docx(rows: bytes) -> bytes:
     return HOSTILE["office"]("word/document.xml", body, "wordprocessingml.document")
 
 
+def _line(first: bytes, second: bytes, down: str) -> bytes:
+    """A row of two cells, of which the second goes on from row to row."""
+    merge = b'<w:tcPr><w:vMerge w:val="%s"/></w:tcPr>' % down.encode()
+    return b"<w:tr><w:tc>%s</w:tc><w:tc>%s%s</w:tc></w:tr>" % (first, merge, second)
+
+
 def _delimited(mark: str, names: list[str]) -> bytes:
     return f"{mark.join(names)}\n{mark.join('1' * len(names))}\n".encode()
 
@@ -87,7 +97,7 @@ def _inner(n: int) -> bytes:
     def row(*cells: str) -> bytes:
         return b"<w:tr>" + b"".join(b"<w:tc>%s</w:tc>" % paragraph(cell) for cell in cells) + b"</w:tr>"
 
-    head = row("A" * 60, "B" * 60)
+    head = row("A" * n, "B").replace(b"<w:tr>", b"<w:tr><w:trPr><w:tblHeader/></w:trPr>")
     return b"<w:tr><w:tc><w:tbl>%s%s</w:tbl></w:tc></w:tr>" % (head, row("1", "2") * n)
 
 
