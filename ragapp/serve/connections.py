@@ -149,7 +149,7 @@ class Connections:
 
     def leaves(self, held: Held) -> bool:
         """It has read all that we say and may go on talking for a moment, counted no more; False where too many do."""
-        if len(self._leaving) >= _LEAVING:
+        if len(self._leaving) >= min(_LEAVING, self.limits.most):
             return False
         self._forget(held)
         self._leaving.add(held)
@@ -293,6 +293,12 @@ def known(scope: Scope) -> None:
     held = scope.get("state", {}).get(HELD)
     if held is not None:
         held.known = True
+
+
+def is_known(scope: Scope) -> bool:
+    """Whether somebody who is signed in has used this request's connection; True where nobody keeps count."""
+    held = scope.get("state", {}).get(HELD)
+    return held is None or held.known
 
 
 def counted_as(host: str) -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragapp.logs import at_most, beside, request_id, within_request
 from ragapp.serve.bodies import Body
-from ragapp.serve.connections import Connections
+from ragapp.serve.connections import Connections, is_known
 from ragapp.serve.problems import problem
 from ragapp.serve.spooling import Spooling
 from ragapp.serve.traces import Traces
@@ -22,7 +22,7 @@ from ragapp.serve.traces import Traces
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger("ragapp.serve.access")
 _OF_A_KIND = 20
-"""Refusals of one kind that are lines of their own in a minute."""
+"""Refusals, and requests of nobody known, of one kind that are lines of their own in a minute."""
 _TRY_LATER = 1013
 """What a WebSocket is closed with that may come again (RFC 6455's registry)."""
 Observe = Callable[[str, str, int, float], None]
@@ -84,7 +84,7 @@ class AroundRequests:
                 seconds = time.monotonic() - began
                 route = _route(scope)
                 self._observe(scope["method"], route, status, seconds)
-                _note(scope["method"], route, status, seconds)
+                _note(scope, route, status, seconds)
 
     async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = self._connections.visit(scope)
@@ -153,8 +153,10 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "") or "unknown"
 
 
-def _note(method: str, route: str, status: int, seconds: float) -> None:
+def _note(scope: Scope, route: str, status: int, seconds: float) -> None:
+    method = scope["method"]
     told = beside(method=method, route=route, status=status, seconds=round(seconds, 4))
-    if status >= HTTPStatus.BAD_REQUEST and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+    # what anybody can bring about as often as they like must not fill the log
+    if not is_known(scope) or (status != HTTPStatus.INTERNAL_SERVER_ERROR and not 100 <= status < 400):
         told = {**told, **at_most(_OF_A_KIND, method, route, status)}
     _log.info("%s %s", method, route, extra=told)

@@ -23,8 +23,9 @@ from uvicorn.server import ServerState
 from ragapp.serve.bodies import SMALL_BODY
 from ragapp.serve.connections import HELD, Connections, Held, Limits, Phase, Speaker, Why
 
-BACKLOG = 512
-"""Connections that the kernel keeps for us, and that are taken in one turn of the loop beyond all limits."""
+BACKLOG = 128
+"""Connections that the kernel keeps for us, and that asyncio takes in one turn of the loop. It takes three turns until
+we see them and end what is beyond the limits, so that up to three times as many descriptors are in use besides."""
 _VANISHED_MS = 60_000
 """What is not acknowledged for so long was sent to somebody who isn't there any more."""
 _SWALLOWED = 16 << 20
