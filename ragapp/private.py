@@ -15,7 +15,8 @@ def private_folder(path: Path) -> None:
     while not path.exists():
         missing.append(path)
         path = path.parent
-    for folder in reversed(missing):
+    for folder in reversed(missing or [path]):
+        # what is there and is no folder is said here
         folder.mkdir(FOLDER, exist_ok=True)
 
 

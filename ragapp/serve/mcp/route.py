@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ragapp.serve.bodies import SMALL_BODY
 from ragapp.serve.callers import Asker
@@ -30,18 +30,26 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 async def mcp(request: Request, caller: Asker) -> Response:
     """The Model Context Protocol; the request is the caller's, and so is all that it finds."""
     request.scope[_CALLER] = caller
-    return _Handover(request.app.state.mcp)
+    return _Handover(request.app.state.mcp, await request.body())
 
 
 class _Handover(Response):
-    """A response that another ASGI app gives."""
+    """A response that another ASGI app gives, to a request whose body was read already."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, read: bytes) -> None:
         super().__init__()
         self._app = app
+        self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        unread = [self._read]
+
+        async def again() -> Message:
+            if unread:
+                return {"type": "http.request", "body": unread.pop(), "more_body": False}
+            return await receive()
+
+        await self._app(scope, again, send)
 
 
 @asynccontextmanager
