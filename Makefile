@@ -57,7 +57,7 @@ screenshots: $(READY) ## take a picture of every page, wide and narrow, light an
 	@$(BIN)/python docs/make_screenshots.py
 
 .PHONY: torture
-torture: $(READY) ## kill a sync at fifty random moments, then compare with one left alone (ARGS=--power-cut)
+torture: $(READY) ## kill a sync at fifty random moments (ARGS=--power-cut), or try everybody's rights at every door (ARGS=rights)
 	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 .PHONY: bench

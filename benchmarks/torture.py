@@ -2,6 +2,7 @@
 never disturbed: documents, chunks, payload, and the answers of fifty searches.
 
 python -m benchmarks.torture [--rounds 50] [--seed N] [--power-cut]
+python -m benchmarks.torture rights [--tries 10000] [--seed N]
 
 The process that syncs tells each thing that it writes; it is killed from outside (SIGKILL) after a random number of
 them and some milliseconds, before its run ends: a run that came to its end is no round.
@@ -40,6 +41,8 @@ from ragapp.index.edge import EdgeIndex
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "documents"
+OTHERS = ("rights",)
+"""Tortures of another kind, each a module beside this one."""
 SEARCHES = 50
 _TOLD: tuple[tuple[type, str], ...] = (
     (EdgeIndex, "upsert"),
@@ -353,6 +356,8 @@ def _lose_unflushed(data: Path, durable: Path) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in OTHERS:
+        sys.exit(subprocess.call([sys.executable, "-m", f"benchmarks.{sys.argv[1]}", *sys.argv[2:]], cwd=ROOT))
     arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else "")
     arguments.add_argument("--rounds", type=int, default=50)
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
