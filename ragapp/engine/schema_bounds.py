@@ -237,8 +237,11 @@ def _counts_fit(schema: Schema, what: str) -> None:
     asked = max(schema.get("minProperties", 0), schema.get("maxProperties", 0))
     if (states := asked * len(schema.get("properties", ()))) > MOST_KEY_STATES:
         raise refuse(what, "a product of named keys and their count", states, MOST_KEY_STATES)
-    for pattern in [schema.get("pattern", ""), *schema.get("patternProperties", ())]:
-        pattern_fits(pattern, what)
+    by_name = schema.get("patternProperties")
+    for pattern in [schema.get("pattern"), *(by_name if isinstance(by_name, dict) else ())]:
+        # whoever compiles it refuses one that is no text
+        if isinstance(pattern, str):
+            pattern_fits(pattern, what)
 
 
 def _numbers_fit(schema: Schema, what: str) -> None:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import numpy as np
 from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 from ragapp.serve.problems import Refused
 
@@ -19,11 +20,12 @@ _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _JSON = re.compile(r"application/(?:[\w.+-]*\+)?json\b", re.IGNORECASE)
 
 
-async def modest(request: Request) -> None:
+async def modest(connection: HTTPConnection) -> None:
     """Refuse a JSON body that is nested too deep or holds too many values, before any of it is looked at."""
-    if not _JSON.match(request.headers.get("content-type", "")):
+    # the page's WebSocket comes this way too, and has none
+    if not isinstance(connection, Request) or not _JSON.match(connection.headers.get("content-type", "")):
         return
-    body = await request.body()
+    body = await connection.body()
     if b"\x00" in body:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "The request can't be used: JSON is read as UTF-8; send it so.")
     depth, values = measured(body)
