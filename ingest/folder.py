@@ -16,7 +16,7 @@ from ingest.patterns import Selection
 from ingest.protected import Protected
 from ingest.sources import fingerprint, listing, printable
 from ragapp.catalog.files import sha256_of
-from ragapp.errors import PassingFault, SourceUnavailable, Unreadable
+from ragapp.errors import KeptOut, PassingFault, SourceUnavailable, Unreadable
 
 
 class Folder:
@@ -82,6 +82,8 @@ class Folder:
         with ExitStack() as stack:
             try:
                 held = stack.enter_context(self._protected.opened(path))
+            except PermissionError as error:
+                raise KeptOut(f"can't be opened ({error.strerror})") from None
             except OSError as error:
                 raise PassingFault(f"{printable(path)} was listed and can't be opened now: {error.strerror}.") from None
             yield held

@@ -207,8 +207,8 @@ def _look(data: Path, secrets: Iterable[Path]) -> _Seen:
 def _own_folders(data: Path) -> Iterator[Path]:
     """The data folder with what lies in it. Weights are many and no secret: their folder alone."""
     yield data
-    with suppress(OSError):
-        for entry in sorted(os.scandir(data), key=lambda entry: entry.name):
+    with suppress(OSError), os.scandir(data) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False):
                 depth = {"models": 0} | dict.fromkeys(_STORES, 1)
                 yield from _folders(Path(entry.path), depth.get(entry.name, 3))

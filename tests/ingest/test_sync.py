@@ -294,14 +294,14 @@ class TestWhatAnAdminMends:
         self, house: House, docs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (docs / "shut.md").write_text("The crane is green.")
-        real = Path.open
+        real = os.open
 
-        def denied(self: Path, *given: Any, **named: Any) -> Any:
-            if self.name == "shut.md":
+        def denied(path: Any, *given: Any, **named: Any) -> int:
+            if Path(path).name == "shut.md":
                 raise PermissionError(13, "Permission denied")
-            return real(self, *given, **named)
+            return real(path, *given, **named)
 
-        monkeypatch.setattr(Path, "open", denied)
+        monkeypatch.setattr(os, "open", denied)
         first = house.intake.sync(SOURCE)
         monkeypatch.undo()
         (file,) = failed(house, first.job).values()
@@ -386,7 +386,7 @@ class TestWhatANewerVersionMayRead:
             real = DocumentFiles.keep_original
 
             def keep(self: DocumentFiles, path: Path, **named: Any) -> str:
-                names.append(path.name)
+                names.append(path.resolve().name)
                 return real(self, path, **named)
 
             patch.setattr(DocumentFiles, "keep_original", keep)

@@ -33,7 +33,6 @@ from ragapp.embed.sparse import Bm25
 from ragapp.index import edge
 from ragapp.index.edge import EdgeIndex, open_edge
 from ragapp.index.follow import follow
-from ragapp.index.schema import BM25, DENSE
 from ragapp.retrieve.hybrid import Retrieval
 from ragapp.settings import EmbedderSettings, IngestSettings, RetrieveSettings
 from ragapp.types import EVERYONE, Principal, document_id
@@ -336,16 +335,16 @@ def test_the_course_is_safe(machine: type[Share]) -> None:
 class TestItBites:
     """Chance finds a filter or a confirmation that is missing, and the course what concerns an archive's members."""
 
-    @pytest.mark.parametrize("branch", [0, 1])
+    @pytest.mark.parametrize("branch", ["nearest", "worded"])
     def test_without_the_filter_of_a_branch(
-        self, machine: type[Share], branch: int, monkeypatch: pytest.MonkeyPatch
+        self, machine: type[Share], branch: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = edge.nearest
+        real = getattr(edge, branch)
 
-        def without(vector: Any, using: str, within: Any, limit: int, **more: Any) -> Any:
-            return real(vector, using, None if using == (DENSE, BM25)[branch] else within, limit, **more)
+        def without(asked: Any, within: Any, *given: Any, **more: Any) -> Any:
+            return real(asked, None, *given, **more)
 
-        monkeypatch.setattr(edge, "nearest", without)
+        monkeypatch.setattr(edge, branch, without)
         with pytest.raises(AssertionError):
             run_state_machine_as_test(machine, settings=MANY)
 

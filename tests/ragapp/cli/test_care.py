@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ragapp.catalog.catalog import Catalog
+from ragapp.private import private_file
 
 from ...holding import holding
 from .conftest import Run
@@ -189,7 +190,8 @@ class TestRedact:
             pay.write_text(text)
             run("ingest", pay)
         data = Path(os.environ["RAGAPP_DATA"])
-        (data / "catalog.db.0001.bak").write_bytes(b"a copy from before")
+        with open(data / "catalog.db.0001.bak", "wb", opener=private_file) as copy:
+            copy.write(b"a copy from before")
 
         assert holding(data, b"quetzalcoatl")
         ran = run("redact", pay, "--yes")

@@ -128,11 +128,11 @@ def test_what_was_flushed_survives_a_kill_in_the_middle_of_writing(index: EdgeIn
     index.close()
     script = (
         "import sys; sys.path.insert(0, sys.argv[2])\n" + OPEN + "import threading, time\n"
-        "from test_edge import points\n"
+        "from tests.ragapp.index.test_edge import points\n"
         "threading.Thread(target=lambda: (time.sleep(0.3), os.kill(os.getpid(), signal.SIGKILL))).start()\n"
         "while True: index.upsert(points(200, 'b'))\n"
     )
-    assert run(script, tmp_path, Path(__file__).parent).returncode == -9
+    assert run(script, tmp_path, Path(__file__).parents[3]).returncode == -9
     again = open_edge(tmp_path, "f00", DIMENSIONS)
     assert len(again.chunks("a", 1, range(50), ALL)) == 50
     again.delete_document("b")

@@ -136,7 +136,7 @@ def test_one_that_comes_in_while_it_is_taken_off_goes_too(
 
     def late(document_ids: Iterable[str]) -> None:
         uploads = stage(house.data / "uploads", [("crane.md", io.BytesIO(TEXT))])
-        house.rag.intake.do(house.rag.intake.note_uploads(uploads, group, frozenset({group})))
+        house.rag.intake.do(house.rag.intake.note_uploads(uploads, group, frozenset({group}), once=True))
         assert house.catalog.document(key)
         detach(document_ids)
 

@@ -146,9 +146,9 @@ class TestOnTheCatalogsFloor:
 
 
 def test_the_provider_puts_nobody_into_it() -> None:
-    from ragapp.serve.entrance import _group_names
+    from ragapp.serve.standing import group_names
 
-    assert _group_names(["staff", *SPELLED]) == {"staff"}
+    assert group_names(["staff", *SPELLED]) == {"staff"}
 
 
 @pytest.mark.parametrize("name", ["conversation/1", "Conversation/1"])

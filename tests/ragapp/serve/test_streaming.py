@@ -39,9 +39,11 @@ def house(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with RagApp(Settings(data=tmp_path), models_dir=models_dir) as rag:
         monkeypatch.setattr(rag, "astream", never)
         silent = RunnableGenerator(never)
-        monkeypatch.setattr(
-            "ragapp.serve.openai.routes.call", lambda house, caller, asked: Call(Rights(house, caller), silent, [], 1)
-        )
+
+        async def call(house: House, caller: Caller, _: Any) -> Call:
+            return Call(Rights(house, caller), silent, [], 1)
+
+        monkeypatch.setattr("ragapp.serve.openai.routes.call", call)
         yield build_house(rag)
 
 

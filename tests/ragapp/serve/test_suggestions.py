@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import httpx
+
+from ingest.uploads import stage
+from ragapp.types import document_id
 
 from .conftest import Service
 
@@ -38,9 +42,13 @@ def test_headings_become_questions_and_markup_becomes_text(office: Service, tmp_
     assert "leave" in told.lower()
 
 
-def test_files_of_conversations_are_not_suggested(office: Service, tmp_path: Path) -> None:
-    (tmp_path / "private.md").write_text("# Private matters\n\nSome text.\n")
-    office.house.rag.ingest(tmp_path / "private.md", collection="conversation/1", groups=["everyone"])
+def test_files_of_conversations_are_not_suggested(office: Service) -> None:
+    house = office.house
+    (upload,) = stage(house.data / "uploads", [("private.md", io.BytesIO(b"# Private matters\n\nSome text.\n"))])
+    house.rag.intake.do(
+        house.rag.intake.note_uploads([upload], "conversation/1", frozenset({"everyone"}), once=True)
+    )
+    assert house.catalog.document(document_id("conversation/1", "private.md"))
     with office.client(office.token("bob")) as bob:
         assert "Private" not in json.dumps(suggested(bob))
 

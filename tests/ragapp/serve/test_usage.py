@@ -80,8 +80,9 @@ def test_a_downloaded_model_that_no_registry_has_shows_its_licence(tmp_path: Pat
     (folder / "model.safetensors").write_text("weights")
     seal.close(folder, licence="mit", commit="0" * 40, model="firm/model")
     settings = Settings(data=tmp_path, chat={"model": str(folder)})
-    shown = models._model(settings, "chat")
-    assert (shown.licence, shown.source) == ("mit", "https://huggingface.co/firm/model")
+    for admin in (True, False):
+        shown = models._model(settings, "chat", admin)
+        assert (shown.licence, shown.source) == ("mit", "https://huggingface.co/firm/model")
 
 
 def test_vllms_own_figures(monkeypatch: pytest.MonkeyPatch) -> None:

