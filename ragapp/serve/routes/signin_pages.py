@@ -217,7 +217,7 @@ def _good_name(given: str) -> str:
 
 
 def _one_line(given: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in seen(given)).split())[:201]
+    return " ".join(seen("".join(c if c.isprintable() else " " for c in given)).split())[:201]
 
 
 def _with_headers(response: HTMLResponse, error: RagappError) -> HTMLResponse:

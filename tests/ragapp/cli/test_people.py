@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ingest.uploads import stage
+from ragapp import RagApp, Settings
 from ragapp.catalog.catalog import Catalog
 
 from .conftest import Run
@@ -124,12 +126,17 @@ class TestTheirData:
         for words in (b"Lovelace", b"plumbing", b"mends the pipes", b"too long"):
             assert words not in kept
 
-    def test_files_of_their_conversations_go_too(self, run: Run, catalog: Catalog, documents: Path) -> None:
+    def test_files_of_their_conversations_go_too(
+        self, run: Run, catalog: Catalog, documents: Path, models_dir: Path, tmp_path: Path
+    ) -> None:
         run("people", "add", "ada")
         person = shown(run, "ada")["id"]
         conversation = catalog.conversations.start(person, "x")
-        run("ingest", documents / "office.md", "--collection", f"conversation/{conversation.id}", "--groups", "nobody")
-        run("ingest", documents)
+        inside = f"conversation/{conversation.id}"
+        with RagApp(Settings(data=tmp_path / "data"), models_dir=models_dir) as rag:
+            sent = stage(rag.settings.data / "uploads", [("office.md", (documents / "office.md").open("rb"))])
+            rag.intake.do(rag.intake.note_uploads(sent, inside, frozenset({inside}), once=True))
+        run("ingest", documents, "--everyone")
         (own,) = catalog.documents(collection=f"conversation/{conversation.id}")
         others = len(catalog.documents())
         catalog.conversations.attach(conversation.id, own.id, own.source, datetime.now(UTC) + timedelta(hours=1))

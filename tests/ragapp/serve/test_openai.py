@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -249,7 +250,9 @@ class TestLangChain:
 class TestModels:
     def test_each_sees_their_collections(self, office: Service) -> None:
         office.house.catalog.collection_rules.put("empty", ["everyone"])
-        office.house.catalog.collection_rules.put("conversation/1", ["everyone"])
+        with sqlite3.connect(office.house.data / "catalog.db") as rows:  # as an older version may have left one
+            rows.execute("INSERT INTO collections SELECT 'conversation/1', created FROM collections LIMIT 1")
+            rows.execute("INSERT INTO collection_rules VALUES ('conversation/1', '[\"everyone\"]', '')")
         seen = {
             name: [model.id for model in client_of(office, office.token(name)).models.list()]
             for name in ("bob", "ada", "root")

@@ -45,9 +45,7 @@ def test_headings_become_questions_and_markup_becomes_text(office: Service, tmp_
 def test_files_of_conversations_are_not_suggested(office: Service) -> None:
     house = office.house
     (upload,) = stage(house.data / "uploads", [("private.md", io.BytesIO(b"# Private matters\n\nSome text.\n"))])
-    house.rag.intake.do(
-        house.rag.intake.note_uploads([upload], "conversation/1", frozenset({"everyone"}), once=True)
-    )
+    house.rag.intake.do(house.rag.intake.note_uploads([upload], "conversation/1", frozenset({"everyone"}), once=True))
     assert house.catalog.document(document_id("conversation/1", "private.md"))
     with office.client(office.token("bob")) as bob:
         assert "Private" not in json.dumps(suggested(bob))
