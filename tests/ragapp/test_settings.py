@@ -249,7 +249,7 @@ def test_an_unknown_profile_is_refused(wanted: str, said: str) -> None:
         *("- a\n- list", "a: [1", "\x00"),
         # aliases of aliases, of which ten lines would be read as gigabytes
         "a: &a {x: 1}\n" + "".join(f"b{n}: &b{n} {{x: *{'a' if not n else f'b{n - 1}'}}}\n" for n in range(9)),
-        *("chat: " + "[" * 5000, "retrieve: {limit: " + "9" * 5000 + "}", "#" * (2 << 20), "data: 2025-99-99"),
+        *("chat: " + "[" * 5000, "retrieve: {limit: " + "9" * 5000 + "}", "#" * (2 << 20), "retrieve: 2025-99-99"),
     ],
     ids=range(8),
 )
