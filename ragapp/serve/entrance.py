@@ -193,5 +193,5 @@ def _first_time(house: House, who: Identity) -> PersonRow:
 
 
 def _name(given: Any) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in seen(str(given)))
+    printable = seen("".join(c if c.isprintable() else " " for c in str(given)))
     return " ".join(printable.split())[:_LONGEST_NAME] or "person"
