@@ -6,10 +6,13 @@ import json
 import random
 import re
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 from benchmarks.rights.changes import Change, as_meant, changed
 from benchmarks.rights.doors import ANSWERING, CHANGING, OF_A_DOCUMENT, OTHER_DOORS, Draw, Operation, ask, described
@@ -73,9 +76,10 @@ def _askers(found: Twins, door: Door) -> tuple[str, ...]:
 def one_try(found: Twins, door: Door, name: str, draw: Draw) -> str:
     """Ask in both worlds; returns what is wrong with what was told, empty where nothing is."""
     before = found.learn()
-    replies = [door.ask(found.holding, name, draw)]
-    if name not in (ADMIN, KEEPER):
-        replies.append(door.ask(found.lacking, name, draw))
+    replies = []
+    for world in found.worlds if name not in (ADMIN, KEEPER) else (found.holding,):
+        with _ids_by_chance(draw.seed):
+            replies.append(door.ask(world, name, draw))
     after = found.learn()
     if replies[0].status >= 500:
         return f"{door.name} fails with {replies[0].status}: {replies[0].body[:300]}"
@@ -90,6 +94,12 @@ def one_try(found: Twins, door: Door, name: str, draw: Draw) -> str:
         if differs := difference(*masked):
             return f"{door.name} tells {name} of what is hidden:\n{differs}"
     return ""
+
+
+def _ids_by_chance(seed: int) -> AbstractContextManager[object]:
+    """What gets an id while the block runs gets the same one in both worlds: chunks of one score go by their ids."""
+    chance = random.Random(seed)
+    return mock.patch("uuid.uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
 def _kept_from(found: Twins, door: Door, name: str, reply: Reply, truth: Truth) -> str:
@@ -158,6 +168,7 @@ def tried(
     """So many tries in one world; returns the first fault, empty where there is none. Only at `chosen` doors, where
     some are named, and with every second change one of those that are to come `often`."""
     doors = [door for door in doors_of(found.holding) if not chosen or door.name in chosen]
+    times: Counter[str] = Counter()  # of this world alone, so that its seed says all
     found.learn()
     for number in range(tries):
         said = ""
@@ -168,12 +179,13 @@ def tried(
             if faults := as_meant(found):
                 return f"try {number}, after {said}: {'; '.join(faults)}"
         # what was tried least comes first, so that a short run tries every door too
-        rare = min(outcome.doors[door.name] for door in doors)
-        some = [door for door in doors if outcome.doors[door.name] == rare] if chance.random() < 0.5 else doors
+        rare = min(times[door.name] for door in doors)
+        some = [door for door in doors if times[door.name] == rare] if chance.random() < 0.5 else doors
         door = chance.choice(some)
         name = chance.choice(_askers(found, door))
         outcome.tries += 1
         outcome.doors[door.name] += 1
+        times[door.name] += 1
         if fault := one_try(found, door, name, draw_for(found, chance, door, name)):
             return f"try {number}{f', after {said}' if said else ''}: {fault}"
     return ""
