@@ -165,7 +165,7 @@ def _of_theirs(kept: Callable[[World], Mapping[str, list[str]]]) -> Value:
 
     def value(world: World, name: str, draw: Draw, chance: random.Random) -> str:
         whose = name if chance.random() < 0.8 else chance.choice(PEOPLE)
-        # drawn whether or not there is one: who asks in one world only has more there, and what follows must be the same
+        # drawn whether or not there is one: both worlds must draw alike, also for who has something in one only
         ids, recent = kept(world)[whose], chance.random() ** 2
         return ids[-1 - int(recent * len(ids))] if ids else NOBODYS
 
