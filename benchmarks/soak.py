@@ -42,6 +42,8 @@ from ragapp.serve.run import running
 
 ROOT = Path(__file__).parent.parent
 _ADDRESSES = 200
+_LONGEST_S = 60.0
+"""Of one connection; the service ends it sooner."""
 _AFTER_S = 5.0
 """By then all is as before."""
 _LOOK_S = 0.5
@@ -70,7 +72,8 @@ async def _half_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     while not reader.at_eof():
         writer.write(b"x")
         with suppress(TimeoutError):
-            return await asyncio.wait_for(reader.read(4096), 2)
+            async with asyncio.timeout(2):
+                return await reader.read(4096)
     return b""
 
 
@@ -97,7 +100,7 @@ async def _deaf(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     while True:
         writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.wait_for(writer.drain(), 60)
+        await writer.drain()
         await asyncio.sleep(1)
 
 
@@ -146,11 +149,15 @@ async def _again(url: str, number: int, until: float, found: Disturbed) -> None:
 
 async def _once(url: str, source: str, kind: Kind) -> bytes:
     address = urlsplit(url)
-    reader, writer = await asyncio.wait_for(
-        asyncio.open_connection(address.hostname, address.port, local_addr=(source, 0), limit=4096), 30
-    )
+    # not wait_for, which loses a cancellation that comes in the same moment as what is waited for
+    async with asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection(
+            address.hostname, address.port, local_addr=(source, 0), limit=4096
+        )
     try:
-        return await kind(reader, writer)
+        # where the kernel's queue overflows, one end has a connection of which the other knows nothing
+        async with asyncio.timeout(_LONGEST_S):
+            return await kind(reader, writer)
     finally:
         writer.transport.abort()
 
@@ -223,19 +230,26 @@ async def soak(
     looks = {"before": look(process, log)}
     before = await crowd(people, url, calm_s)
     looks["before"] = look(process, log)
-    during, disturbed, peak = await asyncio.gather(
-        crowd(people, url, seconds), _elsewhere(url, count, seconds), _peaks(process, log, seconds)
-    )
-    looks["peak"] = peak
-    began = time.monotonic()
-    for _ in range(600):
-        if process.num_fds() <= looks["before"].descriptors + len(people):
-            break
-        await asyncio.sleep(0.1)
-    normal_s = time.monotonic() - began
+    meanwhile = asyncio.create_task(crowd(people, url, seconds))
+    peak = asyncio.create_task(_peaks(process, log, seconds))
+    disturbed = await _elsewhere(url, count, seconds)
+    ended = time.monotonic()
+    normal_s = await _as_before(process, looks["before"].descriptors + len(people))
+    during, looks["peak"] = await meanwhile, await peak
+    await asyncio.sleep(max(0.0, ended + _AFTER_S - time.monotonic()))
     after = await crowd(people, url, calm_s)
     looks["after"] = look(process, log)
     return Soaked(before, during, after, looks, disturbed, normal_s)
+
+
+async def _as_before(process: psutil.Process, descriptors: int) -> float:
+    """Seconds until so few files are open; a minute where they never are."""
+    began = time.monotonic()
+    for _ in range(600):
+        if process.num_fds() <= descriptors:
+            break
+        await asyncio.sleep(0.1)
+    return time.monotonic() - began
 
 
 async def _elsewhere(url: str, count: int, seconds: float) -> Disturbed:
@@ -304,8 +318,12 @@ def measure(count: int, seconds: float, people: int, parrot: bool, calm_s: float
         ),
         Row(f"answers lost or refused, of {answers}", str(wrong), "0", float(wrong), "≤ 0"),
         Row(
-            "seconds until all is as before",
+            "after the last of the connections, until descriptors are as before",
             f"{found.normal_s:.1f} s", f"{_AFTER_S:g} s", found.normal_s / _AFTER_S, "≤ 1",
+        ),
+        Row(
+            f"first sentence from {_AFTER_S:g} s after the last of the connections, to before",
+            f"{median['after']:.2f} s", f"{median['before']:.2f} s", median["after"] / median["before"], "≤ 1.3",
         ),
         Row("memory of the service meanwhile, more than before", f"{grown:.0f} MiB", "256 MiB", grown / 256, "≤ 1"),
     ]  # fmt: skip

@@ -43,6 +43,7 @@ from ragapp.serve.routes import (
     backup,
     collections,
     conversations,
+    description,
     documents,
     feedback,
     front,
@@ -71,7 +72,7 @@ from ragapp.settings import ServeSettings
 _PARTS = (
     health, session, answers, search, conversations, feedback, people, groups, tokens, models, usage, audit,
     documents, reading, collections, sources, jobs, attachments, openai, mcp, oidc, signin_pages, suggestions,
-    backup, front,
+    backup, description, front,
 )  # fmt: skip
 _UPLOADS_EACH, _UPLOADS = 4, 10
 """The largest files that one person, and all together, may be sending at once."""
@@ -124,6 +125,8 @@ def build_app(house: House) -> FastAPI:
         version=__version__,
         summary="Cited answers from your own documents, on your own hardware.",
         lifespan=_lifespan,
+        # these are ours
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from ragapp.errors import RagappError
-from ragapp.serve.callers import Caller, Needs, OpenToAll, Right
+from ragapp.serve.callers import Caller, Needs, OpenToAll, Right, brings_nothing
 from ragapp.serve.problems import status_of
 from ragapp.serve.spooling import Spooled, Spooling, fits_the_disk
 
@@ -93,7 +93,13 @@ class Body:
         if right == "public":
             self._most = min(self._most, _UNKNOWN_BODY)
         else:
-            caller = await run_in_threadpool(_admitted, Request(self._scope), right)
+            request = Request(self._scope)
+            # strangers in a crowd cost no thread
+            caller = (
+                _admitted(request, right)
+                if brings_nothing(request)
+                else await run_in_threadpool(_admitted, request, right)
+            )
             if self._most > SMALL_BODY:
                 self._spooled = self._spooling.begin(caller.person.id)
         if self.is_too_large:

@@ -116,6 +116,12 @@ def caller_of(request: HTTPConnection) -> Caller | None:
     return replace(found, again=lambda: caller_of(request))
 
 
+def brings_nothing(request: HTTPConnection) -> bool:
+    """Whether nothing was sent by which anybody could be known, so that nothing has to be looked up."""
+    single = house_of(request).settings.serve.single_user
+    return not (single or _bearer(request) or request.cookies.get(COOKIE))
+
+
 def _found(request: HTTPConnection) -> Caller | None:
     house = house_of(request)
     if secret := _bearer(request):
@@ -139,6 +145,8 @@ def _found(request: HTTPConnection) -> Caller | None:
 
 def _awaits_provider(request: HTTPConnection) -> bool:
     """Whether what was sent would open, and only the provider's word on its person is missing."""
+    if brings_nothing(request):
+        return False
     catalog = house_of(request).catalog
     token = catalog.credentials.token(_bearer(request)) if _bearer(request) else None
     session = catalog.credentials.session(request.cookies.get(COOKIE, "")) if token is None else None

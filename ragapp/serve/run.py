@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -41,9 +42,22 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._house = house
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._settling = asyncio.create_task(_settle(self._house), name="settling")
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._settling.cancel()
         await self._house.answers.close(self._house.settings.serve.stop_grace_s)
         await super().shutdown(sockets)
+
+
+async def _settle(house: House) -> None:
+    """Models and libraries, most of a million objects, are there to stay: to go through them all for what is garbage
+    would hold everybody up for half a second, as often as a crowd comes."""
+    await house.engine.ready()
+    await asyncio.to_thread(gc.collect)
+    gc.freeze()
 
 
 @contextmanager

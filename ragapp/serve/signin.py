@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -85,19 +86,37 @@ def _nobodys() -> str:
 
 _AT_ONCE = threading.BoundedSemaphore(2)
 """argon2 takes 64 MiB and a core each time: a flood of passwords must not take the service's memory."""
+_WAITING = threading.BoundedSemaphore(8)
+"""Those who are compared and those who wait for it: each holds one of the service's 40 threads, which others need."""
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Raises Refused where too many wait already."""
+    if not _WAITING.acquire(blocking=False):
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many people sign in at this moment; try again in a few seconds.",
+            {"Retry-After": "3"},
+        )
+    try:
+        with _AT_ONCE:
+            yield
+    finally:
+        _WAITING.release()
 
 
 def hashed(password: str, words: Iterable[str] = ()) -> str:
     """The hash to keep. Raises Refused for a password that is too short or too easy to guess; `words` are the person's
     own (passwords.fit)."""
     kept = fit(password, words)
-    with _AT_ONCE:
+    with _turn():
         return hasher().hash(kept)
 
 
 def matches(kept: str, password: str) -> bool:
     """Whether the password is the one that was kept; takes as long where there is none, so that nobody learns which
-    names have accounts."""
+    names have accounts. Raises Refused where too many are compared already."""
     # what was kept before passwords had one form was kept as it was typed
     forms = dict.fromkeys((normal(password), password))
     return any(_verified(kept or _nobodys(), form) for form in forms) and bool(kept)
@@ -107,7 +126,7 @@ def _verified(kept: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
-        with _AT_ONCE:
+        with _turn():
             return hasher().verify(kept, password)
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False

@@ -178,7 +178,7 @@ class GuardedHttp(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._wire = _Wire(transport, self._keeper, self._expects_more)
         super().connection_made(self._wire)  # type: ignore[arg-type]
-        _end_when_vanished(transport)
+        _set_options(transport)
         self._held, room = self._keeper.take(self, self.client[0] if self.client else "")
         self._wire.held = self._held
         self.app_state[HELD] = self._held
@@ -348,10 +348,15 @@ def _answer(status: HTTPStatus, sentence: str) -> bytes:
     ).encode()
 
 
-def _end_when_vanished(transport: asyncio.Transport) -> None:
+def _set_options(transport: asyncio.Transport) -> None:
     opened = transport.get_extra_info("socket")
-    if opened is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        with suppress(OSError):
+    if opened is None:
+        return
+    with suppress(OSError):
+        # asyncio leaves this out where the socket was made by somebody else, as ours is: a head and its body are two
+        # writes, and the second would wait 40 ms until the other end had said that it got the first
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _VANISHED_MS)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ragapp.doctor import checks
 from ragapp.open_files import RESERVE, needed, room
-from ragapp.settings import Settings
+from ragapp.settings import ServeSettings, Settings
 
 LOOK = """
 import resource, sys
@@ -49,4 +49,4 @@ def test_the_doctor_says_what_is_lacking(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 1024))
     lacking = checks.open_files(Settings())
     assert lacking.state == "warning" and "room for 256 connections" in lacking.found
-    assert "ulimit -n" in lacking.remedy and str(needed(1000)) in lacking.remedy
+    assert "ulimit -n" in lacking.remedy and str(needed(ServeSettings().connections)) in lacking.remedy

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
@@ -26,7 +25,6 @@ from ragapp.serve.wording import told
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 _LONGEST_FIELD = 1000
 Field = Annotated[str, Form(max_length=_LONGEST_FIELD)]
-_METHODS = ("get", "put", "post", "patch", "delete")
 
 
 @router.get("/", dependencies=[public])
@@ -153,34 +151,6 @@ def join(
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
     open_session(request, response, house, person)
     return response
-
-
-@router.get("/docs", dependencies=[public])
-def docs(request: Request) -> Response:
-    """The API's description as a page, with nothing from other hosts."""
-    described = request.app.openapi()
-    by_tag: dict[str, list[dict[str, Any]]] = {}
-    for path, operations in described["paths"].items():
-        for method in _METHODS:
-            if operation := operations.get(method):
-                shown = {
-                    "call": f"{method.upper()} {path}",
-                    "description": operation.get("description", ""),
-                    "takes": list(_takes(operation, described.get("components", {}).get("schemas", {}))),
-                }
-                by_tag.setdefault((operation.get("tags") or ["other"])[0], []).append(shown)
-    return page(request, "docs.html", by_tag=by_tag, version=described["info"]["version"])
-
-
-def _takes(operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
-    """(name, whether it is needed, what it is) of all that a call takes."""
-    for given in operation.get("parameters", []):
-        yield given["name"], bool(given.get("required")), given.get("description", "")
-    for kind in operation.get("requestBody", {}).get("content", {}).values():
-        schema = kind.get("schema", {})
-        schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
-        for name, field in schema.get("properties", {}).items():
-            yield name, name in schema.get("required", []), field.get("description", "")
 
 
 def _join_page(

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 
 from ragapp.logs import log_path
 from ragapp.serve.connections import Connections, Held, Limits, Why, counted_as
+from ragapp.serve.wire import GuardedHttp
 
 from .conftest import Service, wait_until
 
@@ -391,6 +392,15 @@ def test_a_websocket_of_nobody_is_refused_and_counts_no_more(office: Service) ->
 
 
 # many requests in one piece, and what is written down
+
+
+def test_no_answer_waits_until_the_other_end_has_said_that_it_got_the_last(office: Service) -> None:
+    """Else a head's body, and each word of a stream, comes 40 ms late."""
+    with line(office) as opened:
+        assert live(opened) == 200
+        wires = [held.speaker for held in office.house.connections._held]
+        options = [wire._wire.get_extra_info("socket") for wire in wires if isinstance(wire, GuardedHttp)]
+    assert options and all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in options)
 
 
 def test_requests_sent_all_at_once_are_answered_one_after_the_other(office: Service) -> None:

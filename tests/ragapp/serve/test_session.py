@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ragapp import RagApp, Settings
 from ragapp.catalog.service_tables import SessionTable
 from ragapp.engine.vllm import VllmEngine
+from ragapp.serve import signin
 from ragapp.serve.signin import Tries
 
 from .conftest import PASSWORD, Service, running
@@ -50,6 +56,38 @@ def test_tries_are_forgotten_after_ten_minutes() -> None:
         tries.begin("name bob")
     now[0] = 601
     tries.begin("name bob")
+
+
+def test_a_flood_of_passwords_is_refused_beyond_a_few_and_others_go_on(office: Service) -> None:
+    """Each comparison holds a thread; the service has 40 of them, and who is signed in needs them too."""
+    free, begun, kept = threading.Event(), threading.Semaphore(0), signin.hasher().hash
+
+    def slow(*_: object) -> bool:
+        begun.release()
+        assert free.wait(60)
+        return True
+
+    def sign_in(number: int) -> int:
+        with office.client() as browser:
+            told = browser.post("/v1/session", json={"name": f"nobody{number}", "password": PASSWORD})
+        return told.status_code
+
+    with (
+        office.signed_in("bob") as bob,
+        pytest.MonkeyPatch.context() as patch,
+        ThreadPoolExecutor(60) as crowd,
+    ):
+        office.house.tries = Tries(1000)
+        patch.setattr(signin, "hasher", lambda: SimpleNamespace(verify=slow, hash=kept))
+        tries = [crowd.submit(sign_in, number) for number in range(60)]
+        try:
+            assert begun.acquire(timeout=60)
+            assert Counter(each.result(60) for each in list(islice(as_completed(tries, 60), 52))) == {429: 52}
+            assert bob.get("/v1/session").status_code == 200
+        finally:
+            free.set()
+    # of those who waited none was turned away
+    assert Counter(each.result(60) for each in tries) == {429: 52, 401: 8}
 
 
 def test_what_changes_something_needs_the_sessions_token(office: Service) -> None:

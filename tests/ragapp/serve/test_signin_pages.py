@@ -11,6 +11,7 @@ import pytest
 from lxml import html
 
 from ragapp.catalog.service_rows import PersonRow
+from ragapp.serve.routes import description
 
 from .conftest import PASSWORD, Service
 
@@ -112,7 +113,8 @@ class TestSigningIn:
             thread.start()
         for thread in guessing:
             thread.join()
-        assert sorted(statuses) == [401] * most + [429] * most
+        # some may have been turned away because too many were being compared already
+        assert set(statuses) == {401, 429} and statuses.count(401) <= most
 
     def test_signing_in_rightly_uses_up_no_tries(self, office: Service) -> None:
         for _ in range(office.house.settings.serve.sign_in_tries + 2):
@@ -301,6 +303,16 @@ class TestEveryPage:
             listed, described = nobody.get("/docs").text, nobody.get("/openapi.json").json()
         assert all(path in listed for path in described["paths"])
         assert not any(path in described["paths"] for path in ("/", "/sign-in", "/join/{secret}", "/docs"))
+
+    def test_what_anybody_may_ask_for_is_put_together_once(
+        self, office: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Encoding it anew took a core's whole time where two hundred connections asked each second."""
+        with office.client() as nobody:
+            before = [nobody.get("/openapi.json").content, nobody.get("/docs").status_code]
+            monkeypatch.setattr(description, "Description", None)
+            after = [nobody.get("/openapi.json").content, nobody.get("/docs").status_code]
+        assert before == after and after[1] == 200
 
     def test_the_form_cookie_is_out_of_reach(self, office: Service) -> None:
         with office.client() as nobody:
