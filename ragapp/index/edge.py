@@ -27,6 +27,7 @@ from ragapp.index.edge_requests import (
     nearest,
     scope_filter,
     worded,
+    words_of,
 )
 from ragapp.index.graph import build_beside, exchange, mend
 from ragapp.index.log import roll_over, write_nothing
@@ -49,6 +50,7 @@ from ragapp.index.scoring import (
     wanted,
     weighed,
     weighty,
+    with_words,
     word_weights,
 )
 from ragapp.private import private_file, private_folder
@@ -138,9 +140,9 @@ class EdgeIndex:
             by_meaning, by_words = self._ask(near, worded(words, visible, _NOTHING, wanted(limit)))
 
         def worded_so(many: int) -> list[Found]:
-            return self._ask(worded(words, visible, _NOTHING, many, with_payload=False))[0]
+            return self._ask(worded(words, visible, _NOTHING, many, with_payload=False, with_words=False))[0]
 
-        by_words = weighed(all_alike(by_words, limit, worded_so), words)
+        by_words = weighed(with_words(all_alike(by_words, limit, worded_so), self._words), words)
         return HybridHits(self._near(by_meaning, dense, scope, limit, exact), hits(by_words, limit, self._payloads))
 
     def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
@@ -315,6 +317,10 @@ class EdgeIndex:
     def _payloads(self, ids: list[str]) -> dict[str, Any]:
         records = self._call(lambda shard: shard.retrieve(ids, with_payload=True, with_vector=False))
         return {str(record.id): record.payload for record in records}
+
+    def _words(self, ids: list[str]) -> dict[str, dict[int, float]]:
+        records = self._call(lambda shard: shard.retrieve(ids, with_payload=False, with_vector=[BM25]))
+        return {str(record.id): words_of(record.vector) for record in records}
 
     def _sees_few(self, scope: Scope) -> bool:
         """Whether a scope sees so little that all of it is compared, and no graph is walked whose shape tells of what

@@ -77,14 +77,17 @@ def nearest(vector: Any, within: Any, limit: int, *, exact: bool, with_payload: 
     )
 
 
-def worded(words: SparseVector, within: Any, among: Any, limit: int, *, with_payload: bool = True) -> Any:
-    """The best chunks of `within` by BM25, with their weights; words are rare or not among the chunks of `among`."""
+def worded(
+    words: SparseVector, within: Any, among: Any, limit: int, *, with_payload: bool = True, with_words: bool = True
+) -> Any:
+    """The best chunks of `within` by BM25, `with_words` with their weights; words are rare or not among the chunks of
+    `among`."""
     return edge.QueryRequest(
         limit=limit,
         query=edge.Query.Nearest(sparse_vector(words), using=BM25),
         filter=within,
         with_payload=with_payload,
-        with_vector=[BM25],
+        with_vector=[BM25] if with_words else False,
         params=edge.SearchParams(idf=edge.IdfParams(corpus=among)),
     )
 
@@ -104,9 +107,10 @@ def edge_point(point: Point) -> Any:
 
 
 def found(scored: Iterable[Any]) -> list[Found]:
-    return [Found(str(each.id), float(each.score), each.payload, _words(each.vector)) for each in scored]
+    return [Found(str(each.id), float(each.score), each.payload, words_of(each.vector)) for each in scored]
 
 
-def _words(vectors: Any) -> dict[int, float]:
+def words_of(vectors: Any) -> dict[int, float]:
+    """A chunk's weights by token; none where they weren't asked for."""
     kept = vectors.get(BM25) if isinstance(vectors, dict) else None
     return dict(zip(kept.indices, kept.values, strict=True)) if kept else {}

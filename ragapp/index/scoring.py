@@ -16,8 +16,9 @@ from ragapp.index.base import Hit, SparseVector
 
 NOBODY = Scope(frozenset({"\x00nobody"}))
 """Sees nothing: among nothing every word is as rare as any other, so that an engine adds no weight of its own."""
-_NOISE = 2e-5
-"""As a share of it, how far an engine's score may lie from ours: it adds up 32-bit numbers, and we round weights."""
+_NOISE = 1e-4
+"""As a share of it, how far an engine's scores of two chunks may lie from ours: it adds up 32-bit numbers, and we round
+weights to five digits."""
 _MOST = 1_000
 """Chunks that are looked through for all that have the score at which a branch is cut off. Where a text stands in more
 than that, the engine chooses."""
@@ -67,15 +68,27 @@ def wanted(limit: int) -> int:
 def all_alike(found: list[Found], limit: int, ask: Callable[[int], list[Found]]) -> list[Found]:
     """`found`, the best `wanted(limit)`, with all others that score as the last of the best `limit` does.
 
-    `ask` is asked for more until one lies below. It needs bring no payloads: those of the first stay.
+    `ask` is asked for more until one lies below. It needs bring neither payloads nor words: those of the first stay.
     """
     asked = wanted(limit)
     best = found
     while len(best) == asked < _MOST and not _ends_below(best, limit):
         asked = min(4 * asked, _MOST)
         best = ask(asked)
-    known = {chunk.id: chunk for chunk in found}
-    return found if best is found else [known.get(chunk.id, chunk) for chunk in best]
+    if best is found:
+        return found
+    known, least = {chunk.id: chunk for chunk in found}, _least(best, limit)
+    return [known.get(chunk.id, chunk) for chunk in best if chunk.score >= least]
+
+
+def with_words(found: list[Found], words: Callable[[list[str]], Mapping[str, Mapping[int, float]]]) -> list[Found]:
+    """Chunks with the words that they lack. One that was deleted meanwhile is left out."""
+    lacking = [chunk.id for chunk in found if not chunk.words]
+    if not lacking:
+        return found
+    brought = words(lacking)
+    whole = (chunk if chunk.words else replace(chunk, words=brought.get(chunk.id, {})) for chunk in found)
+    return [chunk for chunk in whole if chunk.words]
 
 
 def word_weights(asked: Iterable[int], best: Iterable[Sequence[Found]]) -> dict[int, float]:
@@ -117,5 +130,10 @@ def hits(
 
 
 def _ends_below(found: Sequence[Found], limit: int) -> bool:
+    return found[-1].score < _least(found, limit)
+
+
+def _least(found: Sequence[Found], limit: int) -> float:
+    """What lies below it can't be among the best `limit`."""
     cut = found[limit - 1].score
-    return found[-1].score < cut - _NOISE * abs(cut)
+    return cut - _NOISE * abs(cut)

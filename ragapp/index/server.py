@@ -28,7 +28,18 @@ from ragapp.index.schema import (
     index_name,
     rfc3339,
 )
-from ragapp.index.scoring import NOBODY, Found, all_alike, hits, seen_by, wanted, weighed, weighty, word_weights
+from ragapp.index.scoring import (
+    NOBODY,
+    Found,
+    all_alike,
+    hits,
+    seen_by,
+    wanted,
+    weighed,
+    weighty,
+    with_words,
+    word_weights,
+)
 
 _BATCH = 128
 """Points in one request: a point of 1,024 dimensions is about 30 kB of JSON, and a server refuses above 32 MB."""
@@ -113,9 +124,10 @@ class ServerIndex:
         words = weighty(sparse, word_weights(sparse.indices, each))
 
         def worded_so(many: int) -> list[Found]:
-            return self._ask(_worded(words, visible, _filter(NOBODY), many, with_payload=False))[0]
+            nobody = _filter(NOBODY)
+            return self._ask(_worded(words, visible, nobody, many, with_payload=False, with_words=False))[0]
 
-        by_words = weighed(all_alike(by_words, limit, worded_so), words)
+        by_words = weighed(with_words(all_alike(by_words, limit, worded_so), self._words), words)
         return HybridHits(self._near(by_meaning, dense, visible, limit), hits(by_words, limit, self._payloads))
 
     def dense(self, vector: Vector, scope: Scope, limit: int, *, exact: bool = False) -> tuple[Hit, ...]:
@@ -240,6 +252,10 @@ class ServerIndex:
         records = self._call(lambda: self._client.retrieve(self._name, ids, with_payload=True))
         return {str(record.id): record.payload or {} for record in records}
 
+    def _words(self, ids: list[str]) -> dict[str, dict[int, float]]:
+        records = self._call(lambda: self._client.retrieve(self._name, ids, with_payload=False, with_vectors=[BM25]))
+        return {str(record.id): _words(record.vector) for record in records}
+
     def _scroll(self, within: models.Filter, limit: int, **wanted: Any) -> list[Any]:
         records, _ = self._call(lambda: self._client.scroll(self._name, within, limit=limit, **wanted))
         return list(records)
@@ -316,16 +332,23 @@ def _nearest(
 
 
 def _worded(
-    words: SparseVector, within: models.Filter, among: models.Filter, limit: int, *, with_payload: bool = True
+    words: SparseVector,
+    within: models.Filter,
+    among: models.Filter,
+    limit: int,
+    *,
+    with_payload: bool = True,
+    with_words: bool = True,
 ) -> models.QueryRequest:
-    """The best chunks of `within` by BM25, with their weights; words are rare or not among the chunks of `among`."""
+    """The best chunks of `within` by BM25, `with_words` with their weights; words are rare or not among the chunks of
+    `among`."""
     return models.QueryRequest(
         query=models.NearestQuery(nearest=_sparse(words)),
         using=BM25,
         filter=within,
         limit=limit,
         with_payload=with_payload,
-        with_vector=[BM25],
+        with_vector=[BM25] if with_words else False,
         params=models.SearchParams(idf=models.IdfCorpusParams(corpus=among)),
     )
 
