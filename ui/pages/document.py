@@ -100,9 +100,11 @@ def _redact(service: Client, row: dict[str, Any]) -> None:
         if planned["shared"]:
             st.write("An older file itself stays where a document has the same bytes now.")
         st.caption("Backups that were made before hold the old text still.")
-        if st.button("Remove for good", type="primary"):
+        place = st.empty()
+        if place.button("Remove for good", type="primary"):
             service.post(f"/v1/documents/{part(row['id'])}/redaction")
-            st.success("The old text was removed.", icon=":material/check:")
+            # in the button's place: there is nothing more to remove
+            place.success("The old text was removed.", icon=":material/check:")
 
 
 def _back() -> None:
