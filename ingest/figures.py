@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest.blocks import one_line
+from ragapp.errors import Unreadable
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _D = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
+
+_MOST_EMPTY = 1 << 18
+"""Places of a chart's table without a figure: each series may name places of its own."""
 
 
 def parsed(part: bytes) -> Any:
@@ -39,6 +43,9 @@ def chart_table(root: Any) -> tuple[str, list[list[str]]]:
     first = series[0] if series else None
     labels = _points(_either(first, "cat", "xVal")) if first is not None else {}
     places = sorted({place for column in (*columns, labels) for place in column})
+    empty = len(places) * len(columns) - sum(map(len, columns))
+    if empty > _MOST_EMPTY:
+        raise Unreadable(f"holds a chart with figures so far apart that {empty} empty ones lie between them")
     rows = [[labels.get(place, ""), *(_figure(column.get(place, "")) for column in columns)] for place in places]
     return said, [["", *names], *rows] if rows else []
 
@@ -56,7 +63,8 @@ def _points(holder: Any) -> dict[int, str]:
         value = point.find(f"{_C}v")
         index = point.get("idx") or ""
         if value is not None and index.isdigit():
-            found[int(index)] = one_line(value.text or "")
+            # of several levels of names the nearest stands first
+            found.setdefault(int(index), one_line(value.text or ""))
     return found
 
 

@@ -7,7 +7,7 @@ the same commit; a crash leaves it to the next command that opens the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.named import documents_named, with_members
@@ -31,14 +31,20 @@ class Redaction:
     bytes: int
     """Of their originals that nothing else needs, each counted once."""
     shared: int
-    """Their originals that stay, because another document has the same bytes or this one has them again."""
+    """Their originals that stay, because another document that counts has the same bytes or this one has them again."""
     answers: int
     """Kept answers that lose quotes, passages or all of their text."""
 
 
-def plan_redaction(catalog: Catalog, files: DocumentFiles, names: Sequence[str]) -> Redaction:
+def plan_redaction(
+    catalog: Catalog,
+    files: DocumentFiles,
+    names: Sequence[str],
+    counts: Callable[[DocumentRow], bool] = lambda _: True,
+) -> Redaction:
     """What redacting these documents and folders would take away; nothing is done.
 
+    Of other documents with the same bytes only those are told of that `counts` is true of; their bytes stay anyway.
     Raises CatalogError for a name that nothing has.
     """
     named = [row for name in names for row in documents_named(catalog, name)]
@@ -46,7 +52,7 @@ def plan_redaction(catalog: Catalog, files: DocumentFiles, names: Sequence[str])
     live = {row.id: row.revision for row in family.values() if row.state == "live"}
     earlier = catalog.listing.earlier(live)
     originals = {sha256 for each in earlier.values() for sha256 in each.originals}
-    going = {sha256 for sha256 in originals if not catalog.uses_but_for(sha256, family)}
+    going = {sha256 for sha256 in originals if not _is_needed(catalog, sha256, family, counts)}
     paths = [files.original(sha256) for sha256 in going]
     return Redaction(
         tuple(dict.fromkeys(row.id for row in named)),
@@ -65,6 +71,11 @@ def redact(redaction: Redaction, catalog: Catalog, index: Index, files: Document
     follow(catalog, index, files, tell or (lambda _: None))
     catalog.scrub()
     return had
+
+
+def _is_needed(catalog: Catalog, sha256: str, family: Collection[str], counts: Callable[[DocumentRow], bool]) -> bool:
+    users = map(catalog.document, catalog.users_but_for(sha256, family))
+    return any(row is not None and counts(row) for row in users)
 
 
 def _containers(catalog: Catalog, rows: Sequence[DocumentRow]) -> Iterator[DocumentRow]:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from ingest.blocks import Block, Draft, block
 from ingest.elements import blocks_of
-from ingest.figures import diagram_lines
+from ingest.figures import chart_table, diagram_lines
 from ingest.officefile import as_plain_office
 from ingest.offline import make_offline, without_tagging
 from ingest.slidetree import (
@@ -19,6 +19,7 @@ from ingest.slidetree import (
     fill_merged_cells,
     take_furniture,
     take_hidden,
+    take_tables,
     write_bullets,
     write_numbers,
 )
@@ -38,17 +39,19 @@ def read_pptx(file: BinaryIO) -> Draft:
     slides = list(presentation.slides)
     seen: set[str] = set()
     extras = {number: _beside(slide, number, presentation, seen) for number, slide in enumerate(slides, start=1)}
+    tables: list[list[list[str]]] = []
     for slide in slides:
         write_numbers(slide)
         write_bullets(slide)
         fill_merged_cells(slide)
+        take_tables(slide, tables)
     whole = io.BytesIO()
     presentation.save(whole)
     elements = partitioner.partition_pptx(
-        file=whole, infer_table_structure=True, include_page_breaks=False, languages=[""]
+        file=whole, infer_table_structure=False, include_page_breaks=False, languages=[""]
     )
     titles = _slide_titles(elements)
-    main = tuple(blocks_of(elements, lambda element: 2 if id(element) in titles else 0))
+    main = tuple(blocks_of(elements, lambda element: 2 if id(element) in titles else 0, tables))
     by_slide = {page: tuple(group) for page, group in groupby(main, key=lambda b: b.page)}
     blocks: list[Block] = []
     gone: set[int] = set()
@@ -103,15 +106,7 @@ def _charts(shapes: Any) -> Iterator[Any]:
 
 
 def _chart(chart: Any, page: int, place: int) -> Iterator[Block]:
-    """A chart as the table of its figures."""
-    if chart.has_title and chart.chart_title.has_text_frame:
-        yield from block("text", chart.chart_title.text_frame.text, page=page)
-    for number, plot in enumerate(chart.plots):
-        names = ["", *(str(series.name) for series in plot.series)]
-        columns = [list(series.values) for series in plot.series]
-        rows = [
-            [str(category), *("" if row >= len(c) or c[row] is None else f"{c[row]:g}" for c in columns)]
-            for row, category in enumerate(plot.categories)
-        ]
-        table = 1_000_000 + page * 10_000 + place * 100 + number
-        yield from table_blocks([names, *rows], table, header=True, page=page)
+    """A chart as the table of its figures; python-pptx would count up to as many as the file says that there are."""
+    title, rows = chart_table(chart._chartSpace)
+    yield from block("text", title, page=page)
+    yield from table_blocks(rows, 1_000_000 + page * 10_000 + place * 100, header=True, page=page)

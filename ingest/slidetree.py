@@ -256,6 +256,30 @@ def fill_merged_cells(slide: Any) -> None:
                     left = text
 
 
+def take_tables(slide: Any, tables: list[list[list[str]]]) -> None:
+    """Put the rows of a slide's tables into `tables`, and leave in each one's place a table of one cell with its number
+    there: python-pptx looks for a row by counting from the first, so that whoever asks it for all of them waits for the
+    square of their number."""
+    from lxml import etree
+
+    for table in slide.shapes._spTree.iter(f"{_A}tbl"):
+        lines = [*table.iterchildren(f"{_A}tr")]
+        rows = [[_cell(cell) for cell in line.iterchildren(f"{_A}tc")] for line in lines]
+        for line in lines:
+            table.remove(line)
+        if any(map(any, rows)):
+            cell = etree.SubElement(etree.SubElement(table, f"{_A}tr"), f"{_A}tc")
+            paragraph = etree.SubElement(etree.SubElement(cell, f"{_A}txBody"), f"{_A}p")
+            etree.SubElement(etree.SubElement(paragraph, f"{_A}r"), f"{_A}t").text = str(len(tables))
+            tables.append(rows)
+
+
+def _cell(cell: Any) -> str:
+    """A cell's text with a blank wherever a line or paragraph ends."""
+    ends = (f"{_A}p", f"{_A}br")
+    return one_line("".join(" " if part.tag in ends else part.text or "" for part in cell.iter(f"{_A}t", *ends)))
+
+
 def _say(cell: Any, text: str) -> None:
     from lxml import etree
 

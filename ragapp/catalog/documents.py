@@ -141,12 +141,12 @@ class Documents:
             live = session.scalar(select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1))
             return live is not None or is_earlier(session, sha256)
 
-    def uses_but_for(self, sha256: str, but_for: Collection[str]) -> bool:
-        """Whether a document has these bytes now, or had them earlier, not counting what these had earlier."""
-        live = select(DocumentTable.id).where(DocumentTable.sha256 == sha256).limit(1)
+    def users_but_for(self, sha256: str, but_for: Collection[str]) -> set[str]:
+        """The documents that have these bytes now, or had them earlier, not counting what these had earlier."""
+        live = select(DocumentTable.id).where(DocumentTable.sha256 == sha256)
         earlier = select(EarlierBytesTable.document_id).where(EarlierBytesTable.sha256 == sha256)
         with self._session() as session:
-            return session.scalar(live) is not None or bool(set(session.scalars(earlier)) - set(but_for))
+            return set(session.scalars(live)) | (set(session.scalars(earlier)) - set(but_for))
 
     def texts_needed(self, sha256: str) -> set[str]:
         """The parser versions whose text of these bytes a live document, or a kept revision of one, rests on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,11 +11,18 @@ from runpy import run_path
 from types import FrameType
 from typing import Any
 
+import pptx
 import pytest
+from lxml import etree
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.oxml.table import CT_Table
+from pptx.util import Inches
 
 import ingest
 from benchmarks.house import SOURCE, opened
 from ingest.chunk import chunk
+from ingest.figures import chart_table
 from ingest.parse import parse
 from ingest.tables import MOST_COLUMNS, Repeats, named_row, names_that_fit, table_blocks
 from ragapp.errors import Unreadable
@@ -22,6 +31,8 @@ from ragapp.types import Extracted
 
 WIDE = run_path(str(Path(__file__).parent / "hostile" / "make_wide.py"))
 OURS = str(Path(ingest.__file__).parent)
+SLIDES = str(Path(pptx.__file__).parent)
+DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 LIMIT = 64 << 20
 N = 700
 
@@ -33,7 +44,8 @@ def read(folder: Path, name: str, content: bytes) -> Extracted:
 
 
 def counted(work: Callable[[], Extracted]) -> tuple[Extracted, int]:
-    """(what it makes, instructions that our own readers carried out): no clock, so that it always counts the same."""
+    """(what it makes, instructions that our own readers and python-pptx carried out): no clock, so that it always
+    counts the same."""
     steps = 0
 
     def step(frame: FrameType, event: str, _: Any) -> Any:
@@ -42,7 +54,7 @@ def counted(work: Callable[[], Extracted]) -> tuple[Extracted, int]:
         return step
 
     def enter(frame: FrameType, _event: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not frame.f_code.co_filename.startswith((OURS, SLIDES)):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return step
@@ -64,6 +76,69 @@ def test_twice_the_table_is_twice_the_work_and_the_text(tmp_path: Path, name: st
     assert steps_twice <= 2.5 * steps_once + 20_000, (steps_once, steps_twice)
     # what every table may repeat is the constant
     assert len(twice.text) <= 2.2 * len(once.text) + (1 << 18), (len(once.text), len(twice.text))
+
+
+def deck(rows: list[list[str]] | None = None, points: int = 0, said: int = 0) -> bytes:
+    """A slide with a table, or with a chart of so many figures that says to have `said` of them."""
+    made = pptx.Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[6])
+    place = [Inches(1)] * 4
+    if rows:
+        table = slide.shapes.add_table(1, len(rows[0]), *place)._element.find(f".//{{{DRAWING}}}tbl")
+        (model,) = table.findall(f"{{{DRAWING}}}tr")
+        table.remove(model)
+        for row in rows:
+            line = copy.deepcopy(model)
+            for cell, text in zip(line.iter(f"{{{DRAWING}}}p"), row, strict=True):
+                etree.SubElement(etree.SubElement(cell, f"{{{DRAWING}}}r"), f"{{{DRAWING}}}t").text = text
+            table.append(line)
+    if points:
+        figures = CategoryChartData()
+        figures.categories = [f"c{number}" for number in range(points)]
+        figures.add_series("Sold", [1] * points)
+        chart = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *place, figures).chart
+        for count in chart._chartSpace.iter("{*}ptCount"):
+            count.set("val", str(said or points))
+    buffer = io.BytesIO()
+    made.save(buffer)
+    return buffer.getvalue()
+
+
+def test_twice_the_table_of_a_slide_is_twice_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_through = 0
+
+    def counting(table: etree.ElementBase, path: str) -> list[etree.ElementBase]:
+        nonlocal looked_through
+        found = etree.ElementBase.findall(table, path)
+        looked_through += len(found)
+        return found
+
+    # python-pptx looks through all rows for each, below what instructions can be counted of
+    monkeypatch.setattr(CT_Table, "findall", counting, raising=False)
+    made = read(tmp_path, "a.pptx", deck([["a", "b"]] * 500))
+    assert made.text.count("a | b") >= 499
+    assert looked_through <= 5 * 500
+
+
+def test_a_chart_costs_what_it_holds_and_not_what_it_says_to_hold(tmp_path: Path) -> None:
+    read(tmp_path, "a.pptx", deck(points=3))
+    honest, steps = counted(lambda: read(tmp_path, "a.pptx", deck(points=3)))
+    boasting, steps_boasting = counted(lambda: read(tmp_path, "a.pptx", deck(points=3, said=20_000)))
+    assert "c0" in honest.text and boasting.text == honest.text
+    assert steps_boasting <= 1.1 * steps
+
+
+def test_a_chart_whose_series_share_no_place_is_refused_as_such() -> None:
+    def chart(series: int) -> etree._Element:
+        one = '<c:ser><c:val><c:pt idx="%d"><c:v>1</c:v></c:pt></c:val></c:ser>'
+        space = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+        return etree.fromstring(
+            f'<c:chartSpace xmlns:c="{space}">{"".join(one % at for at in range(series))}</c:chartSpace>'
+        )
+
+    assert len(chart_table(chart(100))[1]) == 101
+    with pytest.raises(Unreadable, match=r"figures so far apart that \d+ empty ones lie between them"):
+        chart_table(chart(5000))
 
 
 @pytest.mark.parametrize("name", sorted(WIDE["too_wide"](2)))

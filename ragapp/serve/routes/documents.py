@@ -8,7 +8,7 @@ from typing import IO, Annotated
 from fastapi import APIRouter, BackgroundTasks, File, Form, Path, Query, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 
-from ingest.redaction import Redaction
+from ingest.redaction import Redaction, plan_redaction
 from ingest.removal import plan_removal
 from ingest.uploads import stage
 from ragapp.catalog.listing import place_of
@@ -51,7 +51,9 @@ class RedactionOut(BaseModel):
     documents: int = Field(description="With all that lies in it, and what it lies in.")
     revisions: int = Field(description="Earlier versions that could still be shown.")
     bytes: int = Field(description="Of their originals that nothing else needs.")
-    shared: int = Field(description="Their originals that stay since a document has the same bytes now.")
+    shared: int = Field(
+        description="Their originals that stay since a document that one looks after has the same bytes now."
+    )
     answers: int = Field(description="Kept answers that lose quotes, passages or all of their text.")
 
 
@@ -146,7 +148,7 @@ def remove_document(request: Request, document_id: DocumentId, caller: Curator) 
 def look_at_redaction(request: Request, document_id: DocumentId, caller: Curator) -> RedactionOut:
     """What redacting it would take away; nothing is done."""
     house = house_of(request)
-    return _redaction(house.rag.plan_redaction(changeable_document(house, caller, document_id).id))
+    return _redaction(_planned(house, caller, changeable_document(house, caller, document_id)))
 
 
 @router.post("/{document_id}/redaction", operation_id="redact_document")
@@ -155,7 +157,7 @@ def redact_document(request: Request, document_id: DocumentId, caller: Curator, 
     stays. The index's files are rewritten right after the reply; backups made before hold the old text still."""
     house = house_of(request)
     row = changeable_document(house, caller, document_id)
-    planned = house.rag.plan_redaction(row.id)
+    planned = _planned(house, caller, row)
     house.rag.redact(planned)
     house.note(
         caller.person.id, "document.redact", row.id, collection=row.collection, revisions=planned.revisions,
@@ -163,6 +165,13 @@ def redact_document(request: Request, document_id: DocumentId, caller: Curator, 
     )  # fmt: skip
     after.add_task(house.rag.index.clear_out)
     return _redaction(planned)
+
+
+def _planned(house: House, caller: Caller, row: DocumentRow) -> Redaction:
+    # that somebody else's document has the same bytes is not theirs to know
+    return plan_redaction(
+        house.catalog, house.rag.files, [row.id], counts=lambda other: caller.may_curate(other.collection)
+    )
 
 
 def _redaction(planned: Redaction) -> RedactionOut:

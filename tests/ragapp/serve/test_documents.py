@@ -194,6 +194,24 @@ def test_what_goes_does_not_tell_who_else_has_the_same_bytes(office: Service) ->
         assert ada.get(path).json()["shared"] == 1
 
 
+def test_what_is_redacted_does_not_tell_who_else_has_the_same_bytes(office: Service) -> None:
+    guessed = b"# Plan\n\nThe firm buys a second foundry."
+    with office.signed_in("root") as root, office.signed_in("ada") as ada:
+        root.put("/v1/collections/secret", json={"groups": ["nobody"]})
+        taken_in(ada, {"guess.md": guessed}, "board")
+        taken_in(ada, {"guess.md": b"# Plan\n\nIt buys none."}, "board")
+        path = f"/v1/documents/{document_id('board', 'guess.md')}/redaction"
+        before = ada.get(path).json()
+        assert (before["bytes"], before["shared"]) == (len(guessed), 0)
+        taken_in(root, {"guess.md": guessed}, "secret")
+        assert ada.get(path).json() == before
+        assert (root.get(path).json()["shared"], root.get(path).json()["bytes"]) == (1, 0)
+        assert ada.post(path).json() == before
+        original = f"/v1/documents/{document_id('secret', 'guess.md')}/original"
+        root.put(f"/v1/documents/{document_id('secret', 'guess.md')}/groups", json={"groups": ["everyone"]})
+        assert root.get(original).content == guessed, "what another document needs stays all the same"
+
+
 def test_a_list_comes_in_pages(office: Service) -> None:
     with office.signed_in("root") as root:
         taken_in(root, {f"{number:02}.md": f"# N{number}".encode() for number in range(7)})
