@@ -93,9 +93,11 @@ def _redact(service: Client, row: dict[str, Any]) -> None:
     with said():
         planned = service.get(f"/v1/documents/{part(row['id'])}/redaction")
         st.markdown(f"**{plain(row['title'])}**")
+        # how many there are is not told to whoever isn't an admin
+        answers = "answers" if planned["answers"] is None else number_of(planned["answers"], "answer")
         st.write(
-            f"It goes for good: {number_of(planned['revisions'], 'earlier version')}, and what "
-            f"{number_of(planned['answers'], 'answer')} kept of it. The newest version stays."
+            f"It goes for good: {number_of(planned['revisions'], 'earlier version')}, and what {answers} kept of it. "
+            "The newest version stays."
         )
         if planned["shared"]:
             st.write("An older file itself stays where a document has the same bytes now.")

@@ -54,7 +54,10 @@ class RedactionOut(BaseModel):
     shared: int = Field(
         description="Their originals that stay since a document that one looks after has the same bytes now."
     )
-    answers: int = Field(description="Kept answers that lose quotes, passages or all of their text.")
+    answers: int | None = Field(
+        description="Kept answers that lose quotes, passages or all of their text; null for whoever isn't an admin: "
+        "what others asked isn't theirs to know."
+    )
 
 
 @router.get("", operation_id="list_documents")
@@ -148,7 +151,7 @@ def remove_document(request: Request, document_id: DocumentId, caller: Curator) 
 def look_at_redaction(request: Request, document_id: DocumentId, caller: Curator) -> RedactionOut:
     """What redacting it would take away; nothing is done."""
     house = house_of(request)
-    return _redaction(_planned(house, caller, changeable_document(house, caller, document_id)))
+    return _redaction(_planned(house, caller, changeable_document(house, caller, document_id)), caller)
 
 
 @router.post("/{document_id}/redaction", operation_id="redact_document")
@@ -164,7 +167,7 @@ def redact_document(request: Request, document_id: DocumentId, caller: Curator, 
         answers=planned.answers,
     )  # fmt: skip
     after.add_task(house.rag.index.clear_out)
-    return _redaction(planned)
+    return _redaction(planned, caller)
 
 
 def _planned(house: House, caller: Caller, row: DocumentRow) -> Redaction:
@@ -174,13 +177,13 @@ def _planned(house: House, caller: Caller, row: DocumentRow) -> Redaction:
     )
 
 
-def _redaction(planned: Redaction) -> RedactionOut:
+def _redaction(planned: Redaction, caller: Caller) -> RedactionOut:
     return RedactionOut(
         documents=len(planned.documents),
         revisions=planned.revisions,
         bytes=planned.bytes,
         shared=planned.shared,
-        answers=planned.answers,
+        answers=planned.answers if caller.is_admin else None,
     )
 
 

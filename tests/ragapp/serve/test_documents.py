@@ -206,6 +206,8 @@ def test_what_is_redacted_does_not_tell_who_else_has_the_same_bytes(office: Serv
         taken_in(root, {"guess.md": guessed}, "secret")
         assert ada.get(path).json() == before
         assert (root.get(path).json()["shared"], root.get(path).json()["bytes"]) == (1, 0)
+        # nor how many answers of others rest on it, which hangs on what else those were shown
+        assert (before["answers"], root.get(path).json()["answers"]) == (None, 0)
         assert ada.post(path).json() == before
         original = f"/v1/documents/{document_id('secret', 'guess.md')}/original"
         root.put(f"/v1/documents/{document_id('secret', 'guess.md')}/groups", json={"groups": ["everyone"]})
