@@ -208,7 +208,7 @@ class ServeSettings(_Part):
     stop_grace_s: float = Field(30, ge=0, description="How long answers in progress may take when the service stops.")
     engine_restarts: int = Field(5, ge=0, description="Times in ten minutes that a dead engine is started again.")
     connections: int = Field(
-        4000, ge=16, description="Connections at once; fewer where the process may not open so many files."
+        2500, ge=16, description="Connections at once; fewer where the process may not open so many files."
     )
     connections_each: int = Field(
         100,
