@@ -102,3 +102,13 @@ def test_no_account_group_or_collection_has_a_name_that_looks_like_another(offic
 def test_names_that_need_a_joiner_are_names(office: Service) -> None:
     with office.client(office.token("root")) as root:
         assert root.post("/v1/groups", json={"name": "هیئت\u200cمدیره"}).status_code == 201
+
+
+def test_a_collection_s_title_says_nothing_unseen(office: Service) -> None:
+    with office.signed_in("root") as root, office.signed_in("bob") as bob:
+        refused = root.put("/v1/collections/default", json={"groups": ["everyone"], "title": "Of \u202eeverybody"})
+        assert refused.status_code == 422 and "aren't seen" in refused.json()["detail"]
+        # as an older version kept it
+        office.house.catalog.collection_rules.put("default", ["everyone"], "Of \u202eeverybody")
+        (told_of,) = (each for each in bob.get("/v1/collections").json() if each["name"] == "default")
+        assert told_of["title"] == "Of ‹U+202E›everybody"
