@@ -112,3 +112,13 @@ def test_a_collection_s_title_says_nothing_unseen(office: Service) -> None:
         office.house.catalog.collection_rules.put("default", ["everyone"], "Of \u202eeverybody")
         (told_of,) = (each for each in bob.get("/v1/collections").json() if each["name"] == "default")
         assert told_of["title"] == "Of ‹U+202E›everybody"
+
+
+@pytest.mark.parametrize("group", ["bo\u202eard", "board\u200b", "staff,bo\u2066ard"])
+def test_the_command_line_takes_no_group_that_looks_like_another(tmp_path: Path, group: str) -> None:
+    memo = tmp_path / "memo.md"
+    memo.write_text("# Memo\n\nThe kiln is sold.\n")
+    data = str(tmp_path / "data")
+    refused = CliRunner().invoke(app, ["ingest", str(memo), "--groups", group, "--data", data])
+    assert refused.exit_code == 2 and "characters that aren't seen" in " ".join(refused.output.replace("│", "").split())
+    assert not (tmp_path / "data" / "catalog.db").exists()
