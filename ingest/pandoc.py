@@ -12,8 +12,10 @@ from ingest.markup import read_html
 from ragapp.errors import KeptOut, Unreadable
 
 _SECONDS = 120
-_MEMORY = "-M1500m"
+_MEMORY_MB = 1500
 """Largest heap that pandoc may take; it stops by itself beyond."""
+_HEAP_EXHAUSTED = 251
+"""What the runtime of Haskell ends with then."""
 
 
 def read_pandoc(raw: bytes, kind: str) -> Draft:
@@ -21,7 +23,7 @@ def read_pandoc(raw: bytes, kind: str) -> Draft:
 
     Raises KeptOut where pandoc isn't installed, Unreadable for what it can't read.
     """
-    command = [_program(kind), "+RTS", _MEMORY, "-RTS", "--sandbox", "--standalone", "--wrap=none"]
+    command = [_program(kind), "+RTS", f"-M{_MEMORY_MB}m", "-RTS", "--sandbox", "--standalone", "--wrap=none"]
     try:
         done = subprocess.run(
             [*command, f"--from={kind}", "--to=html", "--metadata=lang:"],
@@ -32,6 +34,8 @@ def read_pandoc(raw: bytes, kind: str) -> Draft:
         )
     except subprocess.TimeoutExpired:
         raise Unreadable(f"takes pandoc longer than {_SECONDS} s to read") from None
+    if done.returncode == _HEAP_EXHAUSTED:
+        raise Unreadable(f"takes pandoc more memory than the {_MEMORY_MB} MB that it may have")
     if done.returncode != 0:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())[:120]
         raise Unreadable(f"is damaged and can't be read as {kind}: {said or 'pandoc stopped'}")

@@ -101,7 +101,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ((feedback, "readable_by_another", _as_it_was),),
     ),
     Mutant("anybody's answers", ("ask", "get_answer"), ((Conversations, "answer", _anybodys),)),
-    Mutant("searches are made as everybody", ("search",), ((search, "asker", lambda *_: ALL),)),
+    Mutant("searches are made as everybody", ("search",), ((search, "found_as_now", lambda _, find: find(ALL)),)),
     Mutant(
         "neither query nor catalog asks who sees", ("search", "python_search", "python_store", "command"),
         (

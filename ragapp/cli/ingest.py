@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ragapp.answer.unseen import seen
 from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import (
     Data,
@@ -86,8 +87,13 @@ def ingest(
 
 
 def names(given: list[str] | None) -> frozenset[str]:
-    """Groups from repeated options, comma-separated ones too."""
-    return frozenset(group.strip() for entry in given or [] for group in entry.split(",") if group.strip())
+    """Groups from repeated options, comma-separated ones too. Raises typer.BadParameter for one that would look like
+    another."""
+    found = frozenset(group.strip() for entry in given or [] for group in entry.split(",") if group.strip())
+    for group in found:
+        if seen(group) != group:
+            raise typer.BadParameter(f"the name {seen(group)} holds characters that aren't seen; type it anew.")
+    return found
 
 
 def said(groups: list[str] | None, everyone: bool) -> frozenset[str] | None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from ragapp.access import Scope, filtered, may_see, said_groups, scope, within
@@ -152,6 +152,16 @@ class RagVectorStore(VectorStore):
     # All searches take the same two narrowings, and refuse what they don't know: a keyword that was passed over would
     # show more than was asked for. `narrowed` (ragapp.narrow) is by collection, source, time or file type, `filter`
     # (ragapp.conditions) by the metadata that a search brings.
+
+    def as_retriever(self, **kwargs: Any) -> VectorStoreRetriever:
+        """The store as a LangChain retriever; `filter` and the like are said in `search_kwargs`, or to `invoke`."""
+        # LangChain's own takes any keyword and passes over those that it doesn't know
+        known = VectorStoreRetriever.model_fields
+        _refuse(
+            {name: value for name, value in kwargs.items() if name not in known},
+            "search_type and search_kwargs={…}, where k, filter and narrowed belong",
+        )
+        return super().as_retriever(**kwargs)
 
     def similarity_search(
         self, query: str, k: int = 4, filter: Any = None, *, narrowed: Scope | None = None, **kwargs: Any

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from typing import TypeVar
 
 from ragapp.answer.rights import CHANGED
 from ragapp.errors import RightsChanged
@@ -14,6 +16,8 @@ from ragapp.serve.naming import OF_CONVERSATIONS
 from ragapp.types import Principal
 
 SIGNED_OUT = "You may not ask any more: you were signed out, or your account or token was withdrawn; sign in again."
+T = TypeVar("T")
+_TRIES = 3
 _GOOD_S = 1.0
 """How long a look is good for where nothing is committed: tokens and sessions end by the clock."""
 
@@ -81,3 +85,17 @@ class Rights:
                 raise RightsChanged(CHANGED)
             self._seen = now
         return principal
+
+
+def found_as_now(rights: Rights, search: Callable[[Principal], T]) -> T:
+    """What a search finds for whoever asks, as they are at its end: it may wait for models, or behind what is embedded.
+
+    Where their groups changed meanwhile it is searched anew, since what they may not see counts in no score. Raises
+    RightsChanged where they go on changing, and SignedOut.
+    """
+    for _ in range(_TRIES):
+        principal = rights.principal()
+        found = search(principal)
+        if rights.principal() == principal:
+            return found
+    raise RightsChanged(CHANGED)

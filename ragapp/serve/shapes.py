@@ -24,6 +24,8 @@ def _all_seen(name: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_all_seen)]
 """What people are told apart by, and groups, and collections."""
+Title = Annotated[str, Field(max_length=200), AfterValidator(_all_seen)]
+"""What stands beside a name, for people to read; may be empty."""
 
 
 def _in_utc(given: datetime) -> datetime:

@@ -13,6 +13,8 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
+from ingest import pandoc
+from ragapp.errors import Unreadable
 from ragapp.types import Extracted
 
 Read = Callable[..., Extracted]
@@ -302,3 +304,9 @@ def test_numbered_headings_right_above_their_text(read: Read, rows: Rows) -> Non
         ("text", "Der Hallenkran trägt 5 Tonnen."),
         ("list_item", "1. open the valve\n   and wait"),
     ]
+
+
+def test_what_takes_pandoc_too_much_memory_says_so(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+    monkeypatch.setattr(pandoc, "_MEMORY_MB", 8)
+    with pytest.raises(Unreadable, match="takes pandoc more memory than the 8 MB"):
+        read("long.rst", ("A pump stands in the yard.\n\n" * 20_000).encode())

@@ -17,6 +17,7 @@ from ragapp.serve.asking import narrowing, prepare
 from ragapp.serve.callers import Caller
 from ragapp.serve.house import House
 from ragapp.serve.problems import Refused, not_found
+from ragapp.serve.rights import Rights, found_as_now
 from ragapp.types import Answer, Extracted, Passage, Principal
 
 Tell = Callable[[int, str], Awaitable[None]]
@@ -48,8 +49,10 @@ class HouseDesk:
     async def search(self, query: str, collections: Sequence[str], limit: int) -> tuple[Passage, ...]:
         def found() -> tuple[Passage, ...]:
             self._note("search.run", "", collections=sorted(collections))
-            return self.house.rag.search(
-                query, limit=limit, principal=self.caller.principal, narrowed=narrowing(collections)
+            narrowed = narrowing(collections)
+            return found_as_now(
+                Rights(self.house, self.caller),
+                lambda asks: self.house.rag.search(query, limit=limit, principal=asks, narrowed=narrowed),
             )
 
         return await asyncio.to_thread(found)

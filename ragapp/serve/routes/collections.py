@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
+from ragapp.answer.unseen import seen_line
 from ragapp.catalog.service_rows import CollectionRow
 from ragapp.serve.callers import Asker, Caller, Curator
 from ragapp.serve.document_shapes import CollectionOut
 from ragapp.serve.house import House, house_of
 from ragapp.serve.naming import group_names, is_shown, refuse_reserved
-from ragapp.serve.shapes import Name, Wire
+from ragapp.serve.shapes import Name, Title, Wire
 
 router = APIRouter(prefix="/v1/collections", tags=["documents"])
 
@@ -21,7 +22,7 @@ class CollectionIn(Wire):
     groups: list[Name] = Field(
         min_length=1, max_length=500, description="`everyone` must be named to be meant.", examples=[["staff"]]
     )
-    title: Annotated[str, Field(max_length=200)] = ""
+    title: Title = ""
 
 
 @router.get("", operation_id="list_collections")
@@ -61,4 +62,4 @@ def groups_of_new(house: House, collection: str) -> frozenset[str]:
 def _out(caller: Caller, row: CollectionRow, visible: int) -> CollectionOut:
     may = caller.may_curate(row.name)
     groups = sorted(row.groups) if may and row.groups is not None else None
-    return CollectionOut(name=row.name, title=row.title, groups=groups, documents=visible, may_curate=may)
+    return CollectionOut(name=row.name, title=seen_line(row.title), groups=groups, documents=visible, may_curate=may)

@@ -11,8 +11,9 @@ from ragapp.access import narrow
 from ragapp.serve.callers import Asker
 from ragapp.serve.house import house_of
 from ragapp.serve.problems import forbidden, not_found
-from ragapp.serve.rights import asker
+from ragapp.serve.rights import Rights, found_as_now
 from ragapp.serve.shapes import Id, Moment, Name, PassageOut, Question, passage_out
+from ragapp.types import Passage, Principal
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -40,12 +41,14 @@ def search(
     house = house_of(request)
     if conversation_id and house.catalog.conversations.get(conversation_id, caller.person.id) is None:
         raise not_found("conversation")
-    principal = asker(house, caller, conversation_id)
-    if as_person is not None:
-        if not caller.is_admin:
-            raise forbidden("Only admins may look as somebody else.")
-        principal = house.catalog.people.get(as_person).principal
+    if as_person is not None and not caller.is_admin:
+        raise forbidden("Only admins may look as somebody else.")
     narrowed = narrow(collections=collections, sources=sources, file_types=file_types, since=since, until=until)
-    found = house.rag.search(query, limit=limit, principal=principal, narrowed=narrowed)
+
+    def search_as(asks: Principal) -> tuple[Passage, ...]:
+        principal = asks if as_person is None else house.catalog.people.get(as_person).principal
+        return house.rag.search(query, limit=limit, principal=principal, narrowed=narrowed)
+
+    found = found_as_now(Rights(house, caller, conversation_id), search_as)
     house.note(caller.person.id, "search.run", as_person or "", collections=sorted(collections))
     return FoundOut(query=query, passages=[passage_out(passage) for passage in found])

@@ -102,6 +102,15 @@ class TestEverySearch:
             search(store, {"filter": wrong})
 
 
+@pytest.mark.parametrize("misplaced", [{"filter": {"team": "valves"}}, {"k": 1}, {"narrowed": narrow()}])
+def test_a_retriever_passes_over_nothing_that_belongs_in_its_search(
+    store: RagVectorStore, misplaced: dict[str, Any]
+) -> None:
+    with pytest.raises(RagappError, match=f"{next(iter(misplaced))}.*search_kwargs"):
+        store.as_retriever(**misplaced)
+    assert store.as_retriever(name="ours", tags=["a"], metadata={"b": 1}).invoke("q")
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [

@@ -102,3 +102,23 @@ def test_no_account_group_or_collection_has_a_name_that_looks_like_another(offic
 def test_names_that_need_a_joiner_are_names(office: Service) -> None:
     with office.client(office.token("root")) as root:
         assert root.post("/v1/groups", json={"name": "هیئت\u200cمدیره"}).status_code == 201
+
+
+def test_a_collection_s_title_says_nothing_unseen(office: Service) -> None:
+    with office.signed_in("root") as root, office.signed_in("bob") as bob:
+        refused = root.put("/v1/collections/default", json={"groups": ["everyone"], "title": "Of \u202eeverybody"})
+        assert refused.status_code == 422 and "aren't seen" in refused.json()["detail"]
+        # as an older version kept it
+        office.house.catalog.collection_rules.put("default", ["everyone"], "Of \u202eeverybody")
+        (told_of,) = (each for each in bob.get("/v1/collections").json() if each["name"] == "default")
+        assert told_of["title"] == "Of ‹U+202E›everybody"
+
+
+@pytest.mark.parametrize("group", ["bo\u202eard", "board\u200b", "staff,bo\u2066ard"])
+def test_the_command_line_takes_no_group_that_looks_like_another(tmp_path: Path, group: str) -> None:
+    memo = tmp_path / "memo.md"
+    memo.write_text("# Memo\n\nThe kiln is sold.\n")
+    data = str(tmp_path / "data")
+    refused = CliRunner().invoke(app, ["ingest", str(memo), "--groups", group, "--data", data])
+    assert refused.exit_code == 2 and "characters that aren't seen" in " ".join(refused.output.replace("│", "").split())
+    assert not (tmp_path / "data" / "catalog.db").exists()
