@@ -43,7 +43,8 @@ def shown_to(origin: OriginRow, source: str, listed: frozenset[str] | None = Non
 
 
 def rule_of(origin: OriginRow, source: str, listed: frozenset[str] | None = None) -> frozenset[str] | None:
-    """Who may see it by the source's rules alone; None where none of them means it."""
+    """Who may see it by the source's rules alone, or `listed` where it doesn't lie in the source; None where nothing
+    says so."""
     path = path_within(origin, source)
     return listed if path is None else PathRules(origin.rules).groups(path)
 

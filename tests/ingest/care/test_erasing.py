@@ -165,7 +165,7 @@ def test_answers_of_a_catalog_from_before_are_looked_through(tmp_path: Path) -> 
     """What they tell of documents is noted, and what they kept of removed ones is erased."""
     from ragapp.catalog.migrate import MIGRATIONS
 
-    from ..ragapp.catalog.conftest import row as row_of
+    from ...ragapp.catalog.conftest import row as row_of
 
     catalog = Catalog.open(tmp_path)
     live = catalog.commit_document(row_of("a.md", catalog.next_revision(row_of("a.md").id)))

@@ -9,6 +9,8 @@ from io import BytesIO
 import openpyxl
 import pytest
 
+from ingest.read.formats import ARCHIVES, format_of_name, supported
+from ingest.read.readers import READERS
 from ragapp.errors import KeptOut, Unreadable
 from ragapp.types import Extracted
 
@@ -58,3 +60,8 @@ def test_what_no_limit_would_let_in_is_not(read: Read) -> None:
     with pytest.raises(Unreadable) as refused:
         read("a.docx", swollen(), limit=1 << 20)
     assert not isinstance(refused.value, KeptOut)
+
+
+def test_every_format_that_a_name_can_promise_has_its_reader_and_no_other() -> None:
+    """Which kind a file is, is told without knowing the readers; the two must not drift apart."""
+    assert {format_of_name(f"a.{extension}") for extension in supported()} - ARCHIVES == READERS.keys()
