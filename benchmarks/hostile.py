@@ -21,8 +21,8 @@ import psutil
 
 from benchmarks.house import House, opened
 from benchmarks.peaks import Peaks
-from ingest.report import IngestReport
-from ingest.sources import printable
+from ingest.origins.walk import printable
+from ingest.pipeline.report import IngestReport
 from ragapp.access import LOCAL, scope
 from ragapp.settings import IngestSettings
 

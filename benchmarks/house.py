@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.wordhash import WordHashEmbedder
-from ingest.intake import Intake
-from ingest.pipeline import Parts
+from ingest.jobs.intake import Intake
+from ingest.pipeline.pipeline import Parts
 from ragapp.access import LOCAL
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.files import DocumentFiles

@@ -197,7 +197,7 @@ def _recipe(side: str, pdfs: Path, store: Path) -> Took:
     from langchain_qdrant import QdrantVectorStore
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-    from ingest.offline import make_offline
+    from ingest.read.office.offline import make_offline
     from ragapp.models.weights import resolve
 
     told: dict[str, Any] = {

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from benchmarks.printed import print_handbook
 from benchmarks.table import Row, print_rows
-from ingest.chunk import chunk
-from ingest.parse import parse
+from ingest.chunk.chunk import chunk
+from ingest.read.parse import parse
 from ragapp.answer.words import words
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.embed.tokencount import TokenCounter
@@ -157,7 +157,7 @@ def _ours(folder: Path) -> Reader:
 
 def unstructured_reads_pdfs() -> bool:
     """Whether all is there that its fast strategy imports: without, it finds no text, and doesn't say a word."""
-    from ingest.offline import make_offline
+    from ingest.read.office.offline import make_offline
 
     make_offline()
     if str(BESIDE) not in sys.path:

@@ -27,12 +27,11 @@ from benchmarks.house import SOURCE, opened
 from benchmarks.peaks import MIB, Peaks, held
 from benchmarks.printed import print_handbook
 from benchmarks.table import Row, print_rows
-from ingest.fence import Fence
-from ingest.pipeline import fence_limits
-from ingest.prepare import prepared
-from ingest.report import Tally
-from ingest.run import Order, Run
-from ingest.sources import FoundFile
+from ingest.fence.fence import Fence
+from ingest.pipeline.pipeline import fence_limits
+from ingest.pipeline.prepare import prepared
+from ingest.pipeline.report import Tally
+from ingest.pipeline.run import FoundFile, Order, Run
 from ragapp.catalog.scratch import scratch_folder
 from ragapp.settings import IngestSettings
 

@@ -25,11 +25,11 @@ from ragapp.settings import Settings
 from ragapp.types import Answer, Passage, Principal
 
 if TYPE_CHECKING:
-    from ingest.access import Access
-    from ingest.intake import Intake
-    from ingest.redaction import Redaction
-    from ingest.removal import Removal
-    from ingest.report import IngestReport, Watcher
+    from ingest.care.access import Access
+    from ingest.care.redaction import Redaction
+    from ingest.care.removal import Removal
+    from ingest.jobs.intake import Intake
+    from ingest.pipeline.report import IngestReport, Watcher
     from ragapp.answer.bridge import LoopThread
     from ragapp.answer.chain import AnswerChain, Stages
     from ragapp.answer.events import Event
@@ -253,26 +253,26 @@ class RagApp:
 
     def plan_removal(self, *names: str, source: str = "") -> Removal:
         """What `remove` would take away: documents and folders by name, or all of a synced source."""
-        from ingest.removal import plan_removal
+        from ingest.care.removal import plan_removal
 
         return plan_removal(self.catalog, names, source)
 
     def remove(self, removal: Removal, tell: Callable[[int], None] | None = None) -> int:
         """Take documents away for good: catalog, chunks, originals and text. Returns how many."""
-        from ingest.removal import remove
+        from ingest.care.removal import remove
 
         return remove(removal, self.catalog, self.index, self.files, tell)
 
     def plan_redaction(self, *names: str) -> Redaction:
         """What `redact` would take away: all revisions before the newest of documents and folders by name."""
-        from ingest.redaction import plan_redaction
+        from ingest.care.redaction import plan_redaction
 
         return plan_redaction(self.catalog, self.files, names)
 
     def redact(self, redaction: Redaction, tell: Callable[[int], None] | None = None) -> int:
         """Take the old text of documents away everywhere: chunks, originals, text, and what kept answers hold of it.
         Returns how many documents had some. `index.clear_out()` after it rewrites the index's files too."""
-        from ingest.redaction import redact
+        from ingest.care.redaction import redact
 
         return redact(redaction, self.catalog, self.index, self.files, tell)
 
@@ -382,9 +382,9 @@ class RagApp:
         )
 
     def _build_intake(self) -> Intake:
-        from ingest.intake import Intake
-        from ingest.pipeline import Parts
-        from ingest.protected import Protected
+        from ingest.jobs.intake import Intake
+        from ingest.origins.protected import Protected
+        from ingest.pipeline.pipeline import Parts
 
         def parts() -> Parts:
             return Parts(self.catalog, self.index, self.files, self.embedder, self._bm25, self.settings.ingest)
@@ -393,7 +393,7 @@ class RagApp:
         return Intake(self.catalog, parts, self.settings.data, self.settings.ingest.read_pictures_in, protected)
 
     def _build_access(self) -> Access:
-        from ingest.access import Access
+        from ingest.care.access import Access
         from ragapp.index.follow import follow
 
         return Access(self.catalog, lambda: follow(self.catalog, self.index, self.files))

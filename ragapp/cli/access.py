@@ -10,7 +10,7 @@ from ragapp.cli.ingest import said
 from ragapp.cli.options import Data, Everyone, Json, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
-    from ingest.access import Shown
+    from ingest.care.access import Shown
 
 app = typer.Typer(
     help="Show and change who may see sources, the folders within them, and single documents.", no_args_is_help=True

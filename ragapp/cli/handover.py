@@ -15,9 +15,9 @@ from ragapp.errors import BadQuestion, RagappError
 if TYPE_CHECKING:
     import httpx
 
-    from ingest.redaction import Redaction
-    from ingest.removal import Removal
-    from ingest.report import IngestReport
+    from ingest.care.redaction import Redaction
+    from ingest.care.removal import Removal
+    from ingest.pipeline.report import IngestReport
     from ragapp.cli.progress import SilentWatcher
 
 _LOOK_S = 0.5
@@ -48,7 +48,7 @@ class Handover:
 
     def renew_stale(self, watcher: SilentWatcher) -> IngestReport:
         """What an older parser read, read anew."""
-        from ingest.report import merged
+        from ingest.pipeline.report import merged
 
         return merged([self._followed(job["id"], watcher) for job in self._call("POST", "/v1/jobs/stale")])
 
@@ -82,7 +82,8 @@ class Handover:
             self._call("POST", f"/v1/documents/{document}/redaction", limit_s=None)
 
     def _followed(self, job_id: int, watcher: SilentWatcher) -> IngestReport:
-        from ingest.report import Failure, IngestReport
+        from ingest.pipeline.report import IngestReport
+        from ingest.unpack.opened import Failure
 
         try:
             while (job := self._call("GET", f"/v1/jobs/{job_id}"))["state"] in _RUNNING:

@@ -26,7 +26,7 @@ from ragapp.cli.options import (
 from ragapp.types import EVERYONE
 
 if TYPE_CHECKING:
-    from ingest.report import IngestReport
+    from ingest.pipeline.report import IngestReport
     from ragapp.app import RagApp
 
 

@@ -13,7 +13,7 @@ from ragapp.cli.options import Data, Json, JsonProgress, Profile, Quiet, number_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest.report import IngestReport, Watcher
+    from ingest.pipeline.report import IngestReport, Watcher
     from ragapp.app import RagApp
     from ragapp.catalog.rows import JobFile, JobRow
     from ragapp.cli.progress import SilentWatcher

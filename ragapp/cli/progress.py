@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ingest.report import seconds_left
+from ingest.pipeline.report import seconds_left
 from ragapp.answer.unseen import seen_line
 from ragapp.cli.options import number_of
 

@@ -12,7 +12,7 @@ from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
-    from ingest.redaction import Redaction
+    from ingest.care.redaction import Redaction
 
 
 def redact(

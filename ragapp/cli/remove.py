@@ -11,7 +11,7 @@ from ragapp.cli.handover import handover, note_handover
 from ragapp.cli.options import Data, Json, Profile, Quiet, note, number_of, open_app, out, out_json
 
 if TYPE_CHECKING:
-    from ingest.removal import Removal
+    from ingest.care.removal import Removal
 
 _SHOWN = 20
 

@@ -31,7 +31,7 @@ from ragapp.cli.options import (
 from ragapp.errors import RagappError
 
 if TYPE_CHECKING:
-    from ingest.intake import Preview
+    from ingest.jobs.intake import Preview
     from ragapp.catalog.rows import OriginRow
 
 app = typer.Typer(
@@ -163,7 +163,7 @@ def watch(
     """
     import threading
 
-    from ingest.report import IngestReport
+    from ingest.pipeline.report import IngestReport
 
     stop = threading.Event()
 

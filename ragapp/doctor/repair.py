@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ingest.parse import PARSER_VERSION, parse
-from ingest.report import IngestReport
+from ingest.pipeline.report import IngestReport
+from ingest.read.parse import PARSER_VERSION, parse
 from ragapp.access import Scope
 from ragapp.catalog import added_texts
 from ragapp.catalog.catalog import Catalog

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
-from ingest.fence import Fence, FenceLimits
+from ingest.fence.fence import Fence, FenceLimits
 from ragapp.errors import Unreadable
 
 WIDEST = 2400

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.uploads import clear_old
+from ingest.origins.uploads import clear_old
 from ragapp.app import RagApp
 from ragapp.catalog.catalog import Catalog
 from ragapp.catalog.service_rows import AnswerRow, ConversationRow, PersonRow

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ingest.report import Outcome, seconds_left
-from ingest.sync import Retry
+from ingest.jobs.sync import Retry
+from ingest.pipeline.report import Outcome, seconds_left
 from ragapp.app import RagApp
 from ragapp.catalog.rows import JobRow
 from ragapp.errors import RagappError

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ingest.formats import supported
+from ingest.read.formats import supported
 
 
 def test_every_extension_stands_in_the_table() -> None:

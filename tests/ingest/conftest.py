@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from benchmarks.house import House, opened
-from ingest.parse import parse
+from ingest.read.parse import parse
 from ragapp.types import Element, Extracted
 
 LIMIT = 64 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.fence import Fence, FenceLimits
+from ingest.fence.fence import Fence, FenceLimits
 from ragapp.network import REPORT_VARIABLE, attempts
 
 PROGRAM = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.uploads import stage
+from ingest.origins.uploads import stage
 from ragapp import RagApp, Settings
 from ragapp.backup.restore import restore_backup
 from ragapp.catalog.catalog import Catalog

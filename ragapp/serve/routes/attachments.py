@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Path, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 
-from ingest.uploads import source_of, stage
+from ingest.origins.uploads import source_of, stage
 from ragapp.catalog.rows import DocumentState
 from ragapp.serve.callers import Asker
 from ragapp.serve.forgetting import loose_files, remove_files

@@ -8,9 +8,9 @@ from typing import IO, Annotated
 from fastapi import APIRouter, BackgroundTasks, File, Form, Path, Query, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 
-from ingest.redaction import Redaction, plan_redaction
-from ingest.removal import plan_removal
-from ingest.uploads import stage
+from ingest.care.redaction import Redaction, plan_redaction
+from ingest.care.removal import plan_removal
+from ingest.origins.uploads import stage
 from ragapp.catalog.listing import place_of
 from ragapp.catalog.rows import DocumentRow, DocumentState
 from ragapp.errors import Unreadable

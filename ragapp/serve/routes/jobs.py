@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from ingest.asked import is_of
+from ingest.jobs.asked import is_of
 from ragapp.catalog.rows import FileState, JobRow
 from ragapp.serve.callers import Admin, Caller, Curator, caller_of
 from ragapp.serve.document_shapes import JobFileOut, JobOut, job_files_out, job_out

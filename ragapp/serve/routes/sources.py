@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from ingest.pathrules import PathRules
+from ingest.origins.pathrules import PathRules
 from ragapp.catalog.rows import OriginRow
 from ragapp.errors import CatalogError
 from ragapp.serve.callers import Admin, Caller, Curator

@@ -15,8 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from ingest.containers import ContainerLimits, holds_files, holds_only_files, open_container
-from ingest.parse import kind_of, parse
+from ingest.read.formats import kind_of
+from ingest.read.parse import parse
+from ingest.unpack.containers import holds_files, holds_only_files, open_container
+from ingest.unpack.opened import ContainerLimits
 from ragapp.errors import Unreadable
 
 LIMITS = ContainerLimits()

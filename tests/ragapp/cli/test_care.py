@@ -91,7 +91,7 @@ class TestAccess:
         script = (
             "import os, signal, sys\n"
             "from pathlib import Path\n"
-            "from ingest.access import Access\n"
+            "from ingest.care.access import Access\n"
             "from ragapp.catalog.catalog import Catalog\n"
             "die = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
             "Access(Catalog.open(Path(sys.argv[1])), die).set(sys.argv[2], frozenset({'hr'}), new_group=True)\n"
@@ -136,7 +136,7 @@ class TestRemove:
         script = (
             "import os, signal, sys\n"
             "from pathlib import Path\n"
-            "from ingest.removal import plan_removal, remove\n"
+            "from ingest.care.removal import plan_removal, remove\n"
             "from ragapp.catalog.catalog import Catalog\n"
             "class Dies:\n"
             "    def delete_document(self, *_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"

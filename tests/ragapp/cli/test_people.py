@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingest.uploads import stage
+from ingest.origins.uploads import stage
 from ragapp import RagApp, Settings
 from ragapp.catalog.catalog import Catalog
 

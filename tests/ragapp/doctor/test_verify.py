@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.removal import plan_removal, remove
+from ingest.care.removal import plan_removal, remove
 from ragapp import RagApp
 from ragapp.access import Scope
 from ragapp.catalog.rows import DocumentRow

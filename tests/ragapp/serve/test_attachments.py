@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ingest import write
-from ingest.uploads import stage
+from ingest.origins.uploads import stage
+from ingest.pipeline import write
 from ragapp.embed.dense import DenseEmbedder
 from ragapp.serve.asking import conversation_group
 from ragapp.serve.forgetting import sweep

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from ingest.uploads import stage
+from ingest.origins.uploads import stage
 from ragapp.access import narrow
 from ragapp.catalog.rows import OriginRow
 from ragapp.cli.commands import app

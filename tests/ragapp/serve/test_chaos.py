@@ -183,7 +183,7 @@ def test_the_reader_of_a_file_killed(office: Service, tmp_path: Path) -> None:
 
         def readers() -> list[psutil.Process]:
             found = psutil.Process().children(recursive=True)
-            return [child for child in found if child.pid not in before and "ingest.fenceworker" in child.cmdline()]
+            return [child for child in found if child.pid not in before and "ingest.fence.worker" in child.cmdline()]
 
         wait_until(lambda: bool(readers()))
         for reader in readers():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from ingest.uploads import stage
+from ingest.origins.uploads import stage
 from ragapp.types import document_id
 
 from .conftest import Service

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ingest import intake
-from ingest.sync import Task
+from ingest.jobs import intake
+from ingest.jobs.sync import Task
 from ragapp import RagApp
 from ragapp.errors import StorageFull
 from ragapp.serve.metrics import Metrics
@@ -128,7 +128,7 @@ def test_what_fails_because_the_service_stops_is_taken_up_by_the_next(
         stopped.set()
         raise ZeroDivisionError("the index was closed")
 
-    monkeypatch.setattr("ingest.intake.run_job", torn)
+    monkeypatch.setattr("ingest.jobs.intake.run_job", torn)
     job_id = fresh.intake.note_paths([note], "default", None)
     work.add(job_id)
     assert stopped.wait(60)
