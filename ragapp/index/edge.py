@@ -27,7 +27,6 @@ from ragapp.index.edge_requests import (
     nearest,
     scope_filter,
     worded,
-    words_of,
 )
 from ragapp.index.graph import build_beside, exchange, mend
 from ragapp.index.log import roll_over, write_nothing
@@ -52,6 +51,7 @@ from ragapp.index.scoring import (
     weighty,
     with_words,
     word_weights,
+    words_of,
 )
 from ragapp.private import private_file, private_folder
 

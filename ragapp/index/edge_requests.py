@@ -12,7 +12,7 @@ from ragapp.access import Scope
 from ragapp.index.base import Point, SparseVector
 from ragapp.index.dialect import translated
 from ragapp.index.schema import BM25, DENSE, SEARCH_EF, rfc3339
-from ragapp.index.scoring import Found
+from ragapp.index.scoring import Found, words_of
 
 
 def scope_filter(scope: Scope, *more: Any) -> Any:
@@ -108,9 +108,3 @@ def edge_point(point: Point) -> Any:
 
 def found(scored: Iterable[Any]) -> list[Found]:
     return [Found(str(each.id), float(each.score), each.payload, words_of(each.vector)) for each in scored]
-
-
-def words_of(vectors: Any) -> dict[int, float]:
-    """A chunk's weights by token; none where they weren't asked for."""
-    kept = vectors.get(BM25) if isinstance(vectors, dict) else None
-    return dict(zip(kept.indices, kept.values, strict=True)) if kept else {}

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ragapp.access import Scope
 from ragapp.index.base import Hit, SparseVector
+from ragapp.index.schema import BM25
 
 NOBODY = Scope(frozenset({"\x00nobody"}))
 """Sees nothing: among nothing every word is as rare as any other, so that an engine adds no weight of its own."""
@@ -127,6 +129,12 @@ def hits(
     known = payloads(bare) if bare else {}
     whole = [replace(chunk, payload=known.get(chunk.id)) if chunk.payload is None else chunk for chunk in best]
     return tuple(Hit(chunk.id, chunk.score, chunk.payload) for chunk in whole if chunk.payload is not None)
+
+
+def words_of(vectors: Any) -> dict[int, float]:
+    """A chunk's weights by token; none where they weren't asked for."""
+    kept = vectors.get(BM25) if isinstance(vectors, dict) else None
+    return dict(zip(kept.indices, kept.values, strict=True)) if kept else {}
 
 
 def _ends_below(found: Sequence[Found], limit: int) -> bool:

@@ -39,6 +39,7 @@ from ragapp.index.scoring import (
     weighty,
     with_words,
     word_weights,
+    words_of,
 )
 
 _BATCH = 128
@@ -254,7 +255,7 @@ class ServerIndex:
 
     def _words(self, ids: list[str]) -> dict[str, dict[int, float]]:
         records = self._call(lambda: self._client.retrieve(self._name, ids, with_payload=False, with_vectors=[BM25]))
-        return {str(record.id): _words(record.vector) for record in records}
+        return {str(record.id): words_of(record.vector) for record in records}
 
     def _scroll(self, within: models.Filter, limit: int, **wanted: Any) -> list[Any]:
         records, _ = self._call(lambda: self._client.scroll(self._name, within, limit=limit, **wanted))
@@ -368,12 +369,7 @@ def _server_point(point: Point) -> models.PointStruct:
 
 
 def _found(scored: Iterable[Any]) -> list[Found]:
-    return [Found(str(each.id), float(each.score), each.payload, _words(each.vector)) for each in scored]
-
-
-def _words(vectors: Any) -> dict[int, float]:
-    kept = vectors.get(BM25) if isinstance(vectors, dict) else None
-    return dict(zip(kept.indices, kept.values, strict=True)) if kept else {}
+    return [Found(str(each.id), float(each.score), each.payload, words_of(each.vector)) for each in scored]
 
 
 @contextmanager
